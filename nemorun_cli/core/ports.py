@@ -1,0 +1,104 @@
+"""What the layers ask of each other, as protocols."""
+
+from collections.abc import Callable, Iterator, Sequence
+from pathlib import PurePath
+from typing import Any, ClassVar, Protocol, Self, runtime_checkable
+
+from nemorun_cli.core.jobs import (
+    JobHandle,
+    JobSpec,
+    JobStatus,
+    LogLine,
+    Plan,
+    Resources,
+)
+
+Clock = Callable[[], float]
+
+
+class Executor(Protocol):
+    """A kind of place where jobs run, as a frozen dataclass of its target.
+
+    Creating one touches nothing. No method may assume a shared file system, a resident login
+    host, or a POSIX shell on the submitting side.
+    """
+
+    name: ClassVar[str]
+    Resources: ClassVar[type[Resources]]
+    """The settings a job may ask this executor for."""
+
+    @classmethod
+    def here(cls, home: PurePath, **settings: Any) -> Self:  # noqa: ANN401
+        """The executor that a launch from this machine, with its store in `home`, would use."""
+
+    @property
+    def target(self) -> str:
+        """Where exactly, as short text: handles of equal type and target are polled together."""
+
+    def directory(self, key: str) -> str:
+        """The job's own folder, where the executor keeps it."""
+
+    def plan(self, spec: JobSpec) -> Plan:
+        """What `submit` would write and run. Pure.
+
+        SpecError for what is knowably wrong now.
+        """
+
+    def submit(self, spec: JobSpec) -> JobHandle:
+        """Hand the job to the back-end; idempotent in `spec.key`, from any process.
+
+        When it returns, the back-end has the job. When it raises, `find` tells whether it does;
+        RefusedError says that it does not and will not.
+        """
+
+    def find(self, key: str) -> JobHandle | None:
+        """What an interrupted submit left behind. Starts nothing.
+
+        None is final once the submitter is dead: the job can never start after it.
+        """
+
+    def poll(self, handles: Sequence[JobHandle]) -> dict[JobHandle, JobStatus]:
+        """The status of each, in as few requests as the back-end allows.
+
+        An unknown job is UNKNOWN with a reason. UnreachableError when nobody answers.
+        """
+
+    def logs(
+        self,
+        handle: JobHandle,
+        *,
+        follow: bool = False,
+        tail: int | None = None,
+        rank: int | None = None,
+    ) -> Iterator[LogLine]:
+        """The job's output, of one rank, or of rank 0 and the first failing one. Stateless.
+
+        With `follow` it ends when the job has ended and its last line was given.
+        """
+
+    def cancel(self, handle: JobHandle) -> None:
+        """Ask the job to end. Idempotent, does not wait, never changes a job that has ended."""
+
+
+@runtime_checkable
+class CanWait(Protocol):
+    """An executor that can sleep until one of its jobs may have news."""
+
+    def wait(self, handles: Sequence[JobHandle], *, timeout: float) -> None:
+        """Return when a job may have changed, or after `timeout` seconds."""
+
+
+@runtime_checkable
+class CanRemove(Protocol):
+    """An executor whose job folders can be deleted."""
+
+    def remove(self, key: str) -> None:
+        """Delete the folder of a job that has ended. A second call does nothing."""
+
+
+@runtime_checkable
+class CanExamine(Protocol):
+    """An executor that can say whether its back-end is in order."""
+
+    def examine(self) -> Iterator[tuple[str, bool, str]]:
+        """One (what, whether it is in order, what was seen) for each thing it needs."""
