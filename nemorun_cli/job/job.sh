@@ -1,0 +1,221 @@
+# What follows is the same in every job. It starts the payload in a session of its own, watches its
+# time, starts it again where that was asked for, and leaves the verdict in exit.json.
+# POSIX sh, run by dash, bash and busybox alike. `job.sh reap` ends what a killed wrapper left.
+
+umask 077
+cd "$run_dir" || exit 70
+payload='' stop='' stopping='' timers='' started_at=null attempt=0
+
+# note TEXT: one line of the history of attempts; a full disk may lose it, but not the verdict.
+note() { printf '%s\n' "$1" >>attempts.jsonl; }
+
+# finish STATE REASON CODE SIGNAL: the verdict, by rename. It overwrites a file made in advance,
+# padded to the length that file has, so that a full disk cannot keep it from being told.
+finish() {
+    clear_timers
+    [ -e exit.json ] && exit 0
+    verdict="{\"state\":\"$1\",\"reason\":$2,\"exit_code\":$3,\"signal\":$4,\"attempt\":$attempt"
+    verdict="$verdict,\"started_at\":$started_at,\"ended_at\":$(date +%s)}"
+    printf '%-511s\n' "$verdict" 1<>exit.json.part
+    sync exit.json.part 2>/dev/null
+    mv -f exit.json.part exit.json
+    exit 0
+}
+
+# start_of PID: when it began, in clock ticks since boot (proc(5), field 22); nothing if it is gone.
+start_of() {
+    line=''
+    { while IFS= read -r part || [ -n "$part" ]; do line=$part; done <"/proc/$1/stat"; } 2>/dev/null
+    # shellcheck disable=SC2086
+    set -- ${line##*) }
+    printf '%s' "${20:-}"
+}
+
+# members KEY [SESSION]: the living processes that carry the job's key or are in its session.
+members() {
+    for found in $(
+        grep -lszxF "NEMORUN_KEY=$1" /proc/[0-9]*/environ
+        [ -n "${2:-}" ] &&
+            grep -lsE "\) [^ZX] [0-9]+ [0-9]+ $2 -?[0-9]+ -?[0-9]+ [0-9]+ " /proc/[0-9]*/stat
+    ); do
+        found=${found#/proc/}
+        [ "${found%%/*}" = "$$" ] || printf '%s ' "${found%%/*}"
+    done 2>/dev/null
+}
+
+# signal_all NAME: to the payload's processes alone; its group would hold this wrapper too.
+signal_all() {
+    for member in $(members "$NEMORUN_KEY" "$payload"); do kill -s "$1" "$member"; done 2>/dev/null
+    kill -s "$1" "$payload" 2>/dev/null
+}
+
+# timer SECONDS NAME: signals this wrapper later, unless the wrapper has gone.
+timer() {
+    (
+        trap 'kill "$nap"; exit 0' TERM
+        sleep "$1" &
+        nap=$!
+        wait "$nap"
+        read -r line </proc/self/stat
+        # shellcheck disable=SC2086
+        set -- "$2" ${line##*) }
+        [ "${3:-$$}" = "$$" ] && kill -s "$1" "$$"
+    ) </dev/null >/dev/null 2>&1 &
+    timers="$timers $!"
+}
+
+# A sleeping timer would outlive its job.
+clear_timers() {
+    for old in $timers; do kill "$old" 2>/dev/null; done
+    timers=''
+}
+
+# on_stop CAUSE: the first signal now, KILL after the grace period. The first cause counts.
+on_stop() {
+    [ -n "$stop" ] || stop=$1
+    [ -e cancel ] && [ "$1" = signal ] && stop=cancelled
+    [ -z "$stopping" ] && [ -n "$payload" ] || return 0
+    stopping=1
+    signal_all TERM
+    timer "$grace" ALRM
+}
+
+trap 'interrupted=1; on_stop signal' TERM INT
+trap 'interrupted=1; on_stop time_limit' USR1
+trap 'interrupted=1; signal_all KILL' ALRM
+trap 'interrupted=1; signal_all USR2' USR2
+
+# await_payload: its exit code. A trapped signal ends `wait` early with a code above 128, and a
+# shell that has told the code once says 127 when it is asked again.
+await_payload() {
+    code=127
+    while :; do
+        interrupted=''
+        wait "$payload"
+        again=$?
+        [ "$again" = 127 ] && [ "$code" != 127 ] || code=$again
+        [ -n "$interrupted" ] || return 0
+        kill -0 "$payload" 2>/dev/null || [ "$again" != 127 ] || return 0
+    done
+}
+
+# end_leftovers: what the payload left in the background ends with it.
+end_leftovers() {
+    rounds=0
+    while [ -n "$(members "$NEMORUN_KEY" "$payload")" ]; do
+        if [ "$rounds" -eq "$((grace * 10))" ]; then
+            signal_all KILL
+        elif [ "$rounds" -eq 0 ]; then
+            signal_all TERM
+        elif [ "$rounds" -gt "$((grace * 10 + 50))" ]; then
+            return 0
+        fi
+        rounds=$((rounds + 1))
+        sleep 0.1
+    done
+}
+
+start_payload() {
+    attempt=$((attempt + 1))
+    while [ -e "logs/$attempt/started" ]; do attempt=$((attempt + 1)); done
+    mkdir -p "logs/$attempt" && : >"logs/$attempt/started"
+    started_at=$(date +%s)
+    logs="$run_dir/logs/$attempt"
+    if [ "$split_streams" = 1 ]; then
+        run_payload </dev/null >>"$logs/$log_name.log" 2>>"$logs/$log_name.err" &
+    else
+        run_payload </dev/null >>"$logs/$log_name.log" 2>&1 &
+    fi
+    payload=$!
+    begun=$(start_of "$payload")
+    note "{\"attempt\":$attempt,\"started_at\":$started_at,\"session\":$payload,\"session_start\":${begun:-0}}"
+    [ "$time_limit" = 0 ] || timer "$time_limit" USR1
+    [ -z "$stop" ] || on_stop "$stop"
+}
+
+# one_attempt: sets ended_by, and code, signal and reason as JSON. What ended the payload is settled
+# when it ends: a signal that comes after that changes nothing but whether there is a next attempt.
+one_attempt() {
+    stopping=''
+    start_payload
+    await_payload
+    ended_by=$stop
+    signal=null reason='"exit"'
+    # The shell's $? is 137 for exit 137 and for SIGKILL alike.
+    if [ "$code" -gt 128 ] && [ "$code" -le 192 ]; then signal=$((code - 128)) reason='"signal"'; fi
+    [ "$code" != 0 ] || reason=null
+    [ -z "$ended_by" ] || reason="\"$ended_by\""
+    end_leftovers
+    clear_timers
+    payload=''
+    note "{\"attempt\":$attempt,\"ended_at\":$(date +%s),\"exit_code\":$code,\"signal\":$signal,\"reason\":$reason}"
+}
+
+# outcome_of DIR: ok, notok or waiting, for a job of the same executor.
+outcome_of() {
+    [ -d "$1" ] || { echo notok && return; }
+    case $(cat "$1/exit.json" 2>/dev/null) in
+        *'"state":"SUCCEEDED"'*) echo ok && return ;;
+        ?*) echo notok && return ;;
+    esac
+    [ -e "$1/ready" ] && { echo waiting && return; }
+    wrapper=$(sed -n 's/.*"pid": *\([0-9]*\).*/\1/p' "$1/process.json" 2>/dev/null)
+    begun=$(sed -n 's/.*"start": *\([0-9]*\).*/\1/p' "$1/process.json" 2>/dev/null)
+    if [ -n "$wrapper" ] && [ "$(start_of "$wrapper")" = "$begun" ]; then
+        echo waiting
+    elif [ -n "$(members "${1##*/}")" ]; then
+        echo waiting
+    elif [ -e "$1/exit.json" ]; then
+        outcome_of "$1"
+    else
+        echo notok
+    fi
+}
+
+# after CONDITION DIR: returns when the condition is met; a condition that never can be ends the job.
+after() {
+    while [ -z "$stop" ]; do
+        case $1-$(outcome_of "$2") in
+            *-waiting) ;;
+            ok-ok | notok-notok | any-*) return 0 ;;
+            *) finish CANCELLED '"dependency"' null null ;;
+        esac
+        sleep 1 &
+        wait "$!"
+    done
+}
+
+run_all() {
+    tries=0
+    while :; do
+        [ ! -e cancel ] || finish CANCELLED '"cancelled"' null null
+        [ -z "$stop" ] || finish FAILED '"signal"' null 15
+        one_attempt
+        case $ended_by-$code in
+            cancelled-*) finish CANCELLED "$reason" "$code" "$signal" ;;
+            -0) finish SUCCEEDED null 0 null ;;
+        esac
+        if [ -n "$stop" ] || [ "$tries" -ge "$retries" ]; then
+            finish FAILED "$reason" "$code" "$signal"
+        fi
+        tries=$((tries + 1))
+    done
+}
+
+# reap: ends the payload of a wrapper that was killed, and tells that it was cancelled.
+reap() {
+    session=$(sed -n 's/.*"session":\([0-9]*\),.*/\1/p' attempts.jsonl 2>/dev/null | tail -n 1)
+    begun=$(sed -n 's/.*"session_start":\([0-9]*\).*/\1/p' attempts.jsonl 2>/dev/null | tail -n 1)
+    attempt=$(grep -c '"session"' attempts.jsonl 2>/dev/null)
+    now=$(start_of "${session:-self}")
+    [ -z "$now" ] || [ "$now" = "$begun" ] && payload=$session
+    end_leftovers
+    finish CANCELLED '"cancelled"' null null
+}
+
+if [ "${1:-}" = reap ]; then
+    reap
+else
+    await_parents
+    run_all
+fi

@@ -1,0 +1,137 @@
+"""How processes start inside a job, and the script that starts them."""
+
+import shlex
+from collections.abc import Callable, Mapping
+from importlib import resources
+from pathlib import PurePosixPath
+
+from nemorun_cli.core.errors import SpecError
+from nemorun_cli.core.jobs import JobSpec
+
+ARGUMENT_LIMIT = 128 * 1024
+"""Bytes of one argument, its closing NUL included (execve(2), MAX_ARG_STRLEN)."""
+
+
+def job_script(spec: JobSpec, directory: str, *, python: str) -> str:
+    """The whole of job.sh for a job that lives in `directory`. Pure; holds no secret.
+
+    SpecError for an argument that no system could carry.
+    """
+    command = payload(spec, directory, python=python)
+    _refuse_uncarriable([*command, *(f"{name}={value}" for name, value in spec.env.items())])
+    head = [
+        "#!/bin/sh",
+        f"# {spec.key}: {_comment(spec.name)}",
+        *(f"{name}={shlex.quote(value)}" for name, value in _variables(spec, directory).items()),
+        "",
+        "await_parents() {",
+        *(f"    after {d.condition} {shlex.quote(d.directory)}" for d in spec.after),
+        "    return 0",
+        "}",
+        "",
+        "run_payload() {",
+        *(f"    export {name}={shlex.quote(value)}" for name, value in spec.env.items()),
+        *(f"    export {line}" for line in _exports(spec, directory)),
+        f"    cd {shlex.quote(_workdir(spec, directory))} || exit 70",
+        f"    exec setsid {shlex.join(command)}",
+        "}",
+        "",
+    ]
+    body = resources.files("nemorun_cli.job").joinpath("job.sh").read_text()
+    return "\n".join(head) + "\n" + body
+
+
+def payload(spec: JobSpec, directory: str, *, python: str) -> list[str]:
+    """The argv of one node's processes."""
+    launcher = LAUNCHERS.get(spec.resources.launcher)
+    if launcher is None:
+        raise SpecError(
+            f"no launcher named {spec.resources.launcher!r}",
+            hint=f"use one of: {', '.join(sorted(LAUNCHERS))}",
+        )
+    return launcher(spec, directory, python)
+
+
+def _plain(spec: JobSpec, directory: str, python: str) -> list[str]:
+    if spec.resources.nproc > 1:
+        raise SpecError(
+            f"nproc={spec.resources.nproc} needs a launcher that starts several processes",
+            hint="add -x launcher=torchrun",
+        )
+    if spec.argv is not None:
+        return list(spec.argv)
+    return [python, f"{directory}/worker.py"]
+
+
+def _torchrun(spec: JobSpec, directory: str, python: str) -> list[str]:
+    worker = [python, f"{directory}/worker.py"]
+    if spec.argv is not None:
+        worker += ["--", *spec.argv]
+    return [
+        *(python, "-m", "torch.distributed.run", "--standalone", "--nnodes=1"),
+        f"--nproc-per-node={spec.resources.nproc}",
+        "--no-python",
+        *worker,
+    ]
+
+
+LAUNCHERS: Mapping[str, Callable[[JobSpec, str, str], list[str]]] = {
+    "plain": _plain,
+    "torchrun": _torchrun,
+}
+
+
+def _variables(spec: JobSpec, directory: str) -> dict[str, str]:
+    ask = spec.resources
+    return {
+        "run_dir": directory,
+        "NEMORUN_KEY": spec.key,
+        "time_limit": str(ask.time or 0),
+        "grace": str(ask.grace),
+        "retries": str(ask.retries),
+        "split_streams": str(int(ask.split_streams)),
+        "log_name": "0" if ask.launcher == "plain" else "launcher",
+    }
+
+
+def _exports(spec: JobSpec, directory: str) -> list[str]:
+    ask = spec.resources
+    values = {
+        "NEMORUN_RUN_ID": spec.run_id,
+        "NEMORUN_RUN_DIR": directory,
+        "NEMORUN_NUM_NODES": str(ask.nodes),
+        "NEMORUN_NODE_RANK": "0",
+        "NEMORUN_HEAD_ADDR": "127.0.0.1",
+        "NEMORUN_GPUS_PER_NODE": str(ask.gpus_per_node or 0),
+        "NEMORUN_METRICS": f"{directory}/metrics.jsonl",
+        # The snapshot is shared by all its runs: nothing may be written there.
+        "PYTHONDONTWRITEBYTECODE": "1",
+    }
+    if spec.code is not None:
+        values["NEMORUN_CODE_DIR"] = spec.code.path
+    if ask.launcher != "plain":
+        values["NEMORUN_RANK_LOGS"] = "1"
+    quoted = [f"{name}={shlex.quote(value)}" for name, value in values.items()]
+    return [*quoted, 'NEMORUN_KEY="$NEMORUN_KEY"', 'NEMORUN_ATTEMPT="$attempt"']
+
+
+def _workdir(spec: JobSpec, directory: str) -> str:
+    return str(PurePosixPath(directory, "work", spec.workdir))
+
+
+def _refuse_uncarriable(arguments: list[str]) -> None:
+    for argument in arguments:
+        shown = f"{argument[:40]!r}"
+        if "\0" in argument:
+            raise SpecError(
+                f"argument {shown} holds a NUL character, which no system can pass to a program",
+            )
+        if len(argument.encode("utf-8", "surrogateescape")) >= ARGUMENT_LIMIT:
+            raise SpecError(
+                f"argument {shown}... is over 128 KiB, which no system can pass to a program",
+                hint="put it in a file and pass the file's name",
+            )
+
+
+def _comment(text: str) -> str:
+    return " ".join(text.split())
