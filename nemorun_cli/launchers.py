@@ -12,6 +12,24 @@ ARGUMENT_LIMIT = 128 * 1024
 """Bytes of one argument, its closing NUL included (execve(2), MAX_ARG_STRLEN)."""
 
 
+JOB_VARIABLES = frozenset(
+    {
+        "NEMORUN_RUN_ID",
+        "NEMORUN_KEY",
+        "NEMORUN_RUN_DIR",
+        "NEMORUN_ATTEMPT",
+        "NEMORUN_NUM_NODES",
+        "NEMORUN_NODE_RANK",
+        "NEMORUN_HEAD_ADDR",
+        "NEMORUN_GPUS_PER_NODE",
+        "NEMORUN_METRICS",
+        "NEMORUN_CODE_DIR",
+        "NEMORUN_RANK_LOGS",
+    },
+)
+"""What a job's environment tells it about itself, and no other job."""
+
+
 def job_script(spec: JobSpec, directory: str, *, python: str) -> str:
     """The whole of job.sh for a job that lives in `directory`. Pure; holds no secret.
 

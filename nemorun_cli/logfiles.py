@@ -51,6 +51,8 @@ def offset_of_tail(path: Path, lines: int) -> tuple[int, int]:
         return 0, 0
     with file:
         position = size = file.seek(0, 2)
+        if lines <= 0:
+            return size, 0
         found = 0
         while position:
             start = max(0, position - BLOCK)

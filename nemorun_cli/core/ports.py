@@ -24,6 +24,12 @@ class Executor(Protocol):
     """
 
     name: ClassVar[str]
+    summary: ClassVar[str]
+    """What it is, in a few words."""
+    instant: ClassVar[bool]
+    """Whether a poll costs no request, so that every reading command makes one."""
+    settle: ClassVar[float]
+    """Seconds after which a job that `find` does not know was never submitted."""
     Resources: ClassVar[type[Resources]]
     """The settings a job may ask this executor for."""
 

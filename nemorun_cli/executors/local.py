@@ -1,0 +1,341 @@
+"""Jobs as detached processes of this machine."""
+
+import json
+import os
+import shutil
+import sys
+from collections.abc import Iterator, Sequence
+from contextlib import contextmanager, suppress
+from dataclasses import asdict, dataclass
+from pathlib import Path, PurePath
+from typing import TYPE_CHECKING, Any, ClassVar, Self
+
+from nemorun_cli import jobfolder, processes
+from nemorun_cli.core.errors import RefusedError, SpecError, UnreachableError
+from nemorun_cli.core.jobs import (
+    JobHandle,
+    JobSpec,
+    JobState,
+    JobStatus,
+    LogLine,
+    Plan,
+    Reason,
+    Resources,
+    setting,
+)
+from nemorun_cli.core.runs import Process
+
+if TYPE_CHECKING:
+    from subprocess import Popen
+
+SHELL = "/bin/sh"
+# The wrapper takes the token only when it is told to go, and whoever takes it first decides: the
+# wrapper (`accepted`), or somebody who found the submitter dead (`void`).
+_GATE = 'IFS= read -r go && [ "$go" = go ] && mv ready accepted && exec "$0" job.sh </dev/null'
+_VERDICT_SIZE = 512
+
+
+@dataclass(frozen=True, kw_only=True)
+class LocalExecutor:
+    """This machine: one process session a job, and nothing of ours that stays."""
+
+    name: ClassVar[str] = "local"
+    summary: ClassVar[str] = "detached processes on this machine"
+    instant: ClassVar[bool] = True
+    settle: ClassVar[float] = 0
+    Resources: ClassVar[type[Resources]] = Resources
+
+    job_dir: str = setting("", "folder that holds the jobs' folders")
+    machine: str = ""
+
+    @classmethod
+    def here(cls, home: PurePath, **settings: Any) -> Self:  # noqa: ANN401
+        """The executor of this machine; its jobs lie in the store's `jobs` folder."""
+        values = {"job_dir": str(home / "jobs"), "machine": processes.machine()}
+        return cls(**{**values, **{name: value for name, value in settings.items() if value}})
+
+    @property
+    def target(self) -> str:
+        """The machine's name."""
+        return self.machine
+
+    def directory(self, key: str) -> str:
+        """The job's folder on this machine."""
+        return str(Path(self.job_dir) / key)
+
+    def plan(self, spec: JobSpec) -> Plan:
+        """The job's folder and the one command that starts it. Pure."""
+        if spec.resources.nodes != 1:
+            raise SpecError(
+                f"the local executor has one node, not {spec.resources.nodes}",
+                hint="leave out nodes, or launch on a cluster with -e",
+            )
+        from nemorun_cli.launchers import job_script
+        from nemorun_cli.payload import payload_files
+
+        directory = self.directory(spec.key)
+        script = job_script(spec, directory, python=spec.resources.python or _python())
+        files = {"job.sh": script, "exit.json.part": " " * _VERDICT_SIZE, "ready": ""}
+        if spec.argv is None or spec.resources.launcher != "plain":
+            files |= payload_files(spec.config)
+        if spec.after:
+            files["waiting"] = "".join(f"{d.condition} {d.run_id}\n" for d in spec.after)
+        code = spec.code
+        links = {entry: f"{code.path}/{entry}" for entry in code.entries} if code else {}
+        return Plan(
+            files=files,
+            links={**links, **spec.links},
+            commands=((SHELL, "-c", _GATE, SHELL),),
+            directory=directory,
+        )
+
+    def submit(self, spec: JobSpec) -> JobHandle:
+        """Start the wrapper, blocked; write down who it is; then let it go.
+
+        The folder's rename decides which of several submissions of one key is the one.
+        """
+        plan = self.plan(spec)
+        folder = Path(plan.directory)
+        if not self._stage(plan):
+            found = self.find(spec.key)
+            if found is None:
+                raise RefusedError(f"an earlier submission of {spec.key} was interrupted")
+            return found
+        try:
+            process = _start(plan.commands[0], folder, _environment(spec))
+        except OSError as error:
+            _take(folder, "void")
+            raise RefusedError(f"cannot start the job in {folder}: {error}") from None
+        return self._handle(spec.key, process)
+
+    def find(self, key: str) -> JobHandle | None:
+        """The job if its wrapper was let go.
+
+        When the submitter is dead, None is made final: the wrapper cannot start any more.
+        """
+        folder = Path(self.directory(key))
+        process = jobfolder.process(folder / "process.json")
+        submitter = jobfolder.process(folder / "submitter.json")
+        if submitter is not None and processes.alive(submitter) is False:
+            _take(folder, "void")
+        if process is None or not (folder / "accepted").exists():
+            return None
+        return self._handle(key, process)
+
+    def poll(self, handles: Sequence[JobHandle]) -> dict[JobHandle, JobStatus]:
+        """What the job's files and this machine's processes say, without a single request."""
+        if not Path(self.job_dir).is_dir():
+            raise UnreachableError(
+                f"the job folder {self.job_dir} is not there",
+                hint="is the disk that holds it mounted?",
+            )
+        return {handle: self._status(handle) for handle in handles}
+
+    def logs(
+        self,
+        handle: JobHandle,
+        *,
+        follow: bool = False,
+        tail: int | None = None,
+        rank: int | None = None,
+    ) -> Iterator[LogLine]:
+        """The lines of the job's log files; with `follow`, until it has ended."""
+        folder = Path(self.directory(handle.key))
+        if not follow:
+            return jobfolder.read_logs(folder, tail=tail, rank=rank)
+
+        def ended() -> bool:
+            return self._status(handle).state.terminal
+
+        return jobfolder.follow_logs(folder, ended, tail=tail, rank=rank)
+
+    def cancel(self, handle: JobHandle) -> None:
+        """Leave the mark and signal the wrapper; a killed wrapper's payload is ended for it."""
+        folder = Path(self.directory(handle.key))
+        process = jobfolder.process(folder / "process.json")
+        if process is None or (folder / "exit.json").exists():
+            return
+        if process.machine != processes.machine():
+            raise UnreachableError(f"the job runs on {process.machine}", hint="cancel it there")
+        with suppress(OSError):
+            (folder / "cancel").touch(mode=0o600)
+        if processes.alive(process):
+            with suppress(ProcessLookupError):
+                os.kill(process.pid, 15)
+        elif _survivors(folder, process):
+            with _detached((SHELL, "job.sh", "reap"), folder):
+                pass
+
+    def wait(self, handles: Sequence[JobHandle], *, timeout: float) -> None:
+        """Sleep until one of the jobs' folders changes."""
+        from nemorun_cli.watching import Watcher
+
+        with Watcher() as watcher:
+            for handle in handles:
+                watcher.add(Path(self.directory(handle.key)))
+            if not any(self._status(handle).state.terminal for handle in handles):
+                watcher.wait(timeout)
+
+    def remove(self, key: str) -> None:
+        """Delete the job's folder."""
+        shutil.rmtree(self.directory(key), ignore_errors=True)
+
+    def examine(self) -> Iterator[tuple[str, bool, str]]:
+        """The programs that job.sh needs, and the job folder."""
+        for program in ("sh", "setsid", "grep", "sed", "mv", "date", "sleep"):
+            path = shutil.which(program)
+            yield program, path is not None, path or "not on PATH"
+        parent = Path(self.job_dir)
+        while not parent.exists() and parent != parent.parent:
+            parent = parent.parent
+        yield "job folder", os.access(parent, os.W_OK), self.job_dir
+
+    def _handle(self, key: str, process: Process) -> JobHandle:
+        return JobHandle(
+            executor=self.name,
+            target=self.target,
+            key=key,
+            native_id=str(process.pid),
+        )
+
+    def _stage(self, plan: Plan) -> bool:
+        """Make the job's folder in one step; False when there is one already."""
+        folder = Path(plan.directory)
+        folder.parent.mkdir(mode=0o700, parents=True, exist_ok=True)
+        stage = folder.with_name(f".{folder.name}.{os.getpid()}")
+        me = json.dumps(asdict(processes.describe(os.getpid())))
+        try:
+            jobfolder.fill(stage, plan, {"submitter.json": me})
+            stage.rename(folder)
+        except OSError as error:
+            shutil.rmtree(stage, ignore_errors=True)
+            if folder.is_dir():
+                return False
+            raise RefusedError(
+                f"cannot write the job's folder {folder}: {error.strerror}",
+                hint="free some space there, or set NEMORUN_HOME to a folder with room",
+            ) from None
+        return True
+
+    def _status(self, handle: JobHandle) -> JobStatus:
+        folder = Path(self.directory(handle.key))
+        verdict = jobfolder.verdict(folder)
+        if verdict is not None:
+            return verdict
+        process = jobfolder.process(folder / "process.json")
+        if process is None:
+            return _gone(folder)
+        running = processes.alive(process)
+        if running is None:
+            return JobStatus(
+                state=JobState.UNKNOWN,
+                reason=Reason.UNREACHABLE,
+                reason_detail=f"runs on {process.machine}",
+            )
+        if running:
+            return jobfolder.progress(folder)
+        if _survivors(folder, process):
+            return jobfolder.progress(
+                folder,
+                detail="its wrapper was killed: how it ends will not be known",
+            )
+        # It may have ended between the two looks.
+        return jobfolder.verdict(folder) or _without_verdict(folder, process)
+
+
+def _start(gate: Sequence[str], folder: Path, env: dict[str, str]) -> Process:
+    """Start the wrapper, write down who it is, let it go: in this order, whatever happens."""
+    with _detached(gate, folder, env) as wrapper:
+        process = processes.describe(wrapper.pid)
+        jobfolder.write(folder / "process.json", json.dumps(asdict(process)))
+        assert wrapper.stdin is not None
+        wrapper.stdin.write(b"go\n")
+    return process
+
+
+@contextmanager
+def _detached(
+    argv: Sequence[str],
+    folder: Path,
+    env: dict[str, str] | None = None,
+) -> Iterator["Popen[bytes]"]:
+    """A process in a session of its own that reads a pipe until the block ends, and outlives it."""
+    import subprocess
+
+    with (folder / "wrapper.log").open("ab") as log:
+        process = subprocess.Popen(
+            argv,
+            cwd=folder,
+            env=env,
+            stdin=subprocess.PIPE,
+            stdout=subprocess.DEVNULL,
+            stderr=log,
+            start_new_session=True,
+        )
+    try:
+        yield process
+    finally:
+        assert process.stdin is not None
+        process.stdin.close()
+        process.returncode = 0  # Nobody here waits for it: it is meant to outlive us.
+
+
+def _survivors(folder: Path, wrapper: Process) -> bool:
+    """Whether anything that a dead wrapper started still lives."""
+    if wrapper.boot != processes.boot():
+        return False
+    leader = jobfolder.session(folder, wrapper)
+    if leader is not None and any(processes.in_session(leader)):
+        return True
+    return any(processes.with_key(folder.name))
+
+
+def _without_verdict(folder: Path, wrapper: Process) -> JobStatus:
+    progress = jobfolder.progress(folder)
+    known = {
+        "attempt": progress.attempt,
+        "attempts": progress.attempts,
+        "started_at": progress.started_at,
+    }
+    if (folder / "cancel").exists():
+        return JobStatus(state=JobState.CANCELLED, reason=Reason.CANCELLED, **known)
+    rebooted = wrapper.boot != processes.boot()
+    detail = "the machine restarted" if rebooted else "its wrapper was killed"
+    return JobStatus(
+        state=JobState.LOST,
+        reason=Reason.LOST,
+        reason_detail=f"{detail} before the job could say how it ended",
+        **known,
+    )
+
+
+def _gone(folder: Path) -> JobStatus:
+    if folder.is_dir():
+        return JobStatus(state=JobState.UNKNOWN, reason_detail="the job has not been started")
+    return JobStatus(
+        state=JobState.LOST,
+        reason=Reason.LOST,
+        reason_detail=f"its folder {folder} has been deleted",
+    )
+
+
+def _python() -> str:
+    """The interpreter of the active virtual environment, else the one that runs this tool."""
+    active = os.environ.get("VIRTUAL_ENV")
+    return f"{active}/bin/python" if active else sys.executable
+
+
+def _take(folder: Path, name: str) -> bool:
+    try:
+        (folder / "ready").rename(folder / name)
+    except OSError:
+        return False
+    return True
+
+
+def _environment(spec: JobSpec) -> dict[str, str]:
+    """What this process has, less what an outer job was told, and the secrets."""
+    from nemorun_cli.launchers import JOB_VARIABLES
+
+    inherited = {name: value for name, value in os.environ.items() if name not in JOB_VARIABLES}
+    return {**inherited, **spec.secrets}
