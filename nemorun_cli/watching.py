@@ -52,3 +52,8 @@ class Watcher:
         ready, _, _ = select.select([self._fd], [], [], timeout)
         if ready:
             os.read(self._fd, 65536)
+
+
+def nap(seconds: float) -> None:
+    """Sleep where there is nothing to watch."""
+    time.sleep(seconds)

@@ -1,0 +1,198 @@
+"""Looking at live runs: who asks which back-end, and what is written down of the answer."""
+
+import queue
+import threading
+import time
+from collections.abc import Iterable, Sequence
+from dataclasses import dataclass, replace
+from enum import StrEnum
+
+from nemorun_cli import processes
+from nemorun_cli.actions.wiring import Ports
+from nemorun_cli.core import lifecycle
+from nemorun_cli.core.errors import NemorunError, UnreachableError
+from nemorun_cli.core.ids import key_of
+from nemorun_cli.core.jobs import JobHandle, JobState, JobStatus
+from nemorun_cli.core.ports import Executor
+from nemorun_cli.core.runs import Run
+
+FRESH = 30.0
+"""Seconds for which an answer of a back-end is good enough."""
+PATIENCE = 2.0
+"""Seconds that a reading command waits for all back-ends together."""
+PATIENCE_NOW = 60.0
+_SUBMITTING = JobStatus(state=JobState.SUBMITTING)
+
+
+class Refresh(StrEnum):
+    """How eagerly the back-ends are asked."""
+
+    NEVER = "never"
+    AUTO = "auto"
+    NOW = "now"
+
+
+@dataclass(frozen=True, kw_only=True)
+class Observed:
+    """Runs as they stand now, and what could not be found out."""
+
+    runs: tuple[Run, ...]
+    problems: tuple[str, ...] = ()
+
+
+@dataclass(frozen=True, kw_only=True)
+class _Group:
+    executor: Executor
+    runs: tuple[Run, ...]
+
+
+@dataclass(frozen=True, kw_only=True)
+class _Finding:
+    handle: JobHandle | None
+    status: JobStatus
+
+
+_Answer = dict[str, _Finding] | NemorunError
+
+
+def refresh(runs: Sequence[Run], *, ports: Ports, mode: Refresh = Refresh.AUTO) -> Observed:
+    """The same runs, in the same order, after asking about those that may have changed.
+
+    Every terminal state that is seen is recorded. A back-end that does not answer hides nothing:
+    its runs keep their last known state, with `stale_since`, and a problem tells of it.
+    """
+    if mode is Refresh.NEVER:
+        return Observed(runs=tuple(runs))
+    problems: list[str] = []
+    groups = _groups((run for run in runs if run.live), ports, mode, problems)
+    answers = _ask_all(groups, PATIENCE_NOW if mode is Refresh.NOW else PATIENCE)
+    news: dict[str, Run] = {}
+    for group, answer in zip(groups, answers, strict=True):
+        if isinstance(answer, NemorunError):
+            problems.append(f"{group.executor.name} {group.executor.target}: {answer.message}")
+        news.update((run.id, _after(run, answer, ports)) for run in group.runs)
+    ports.index.touch([run.id for run in news.values() if not run.stale_since], ports.clock())
+    return Observed(
+        runs=tuple(news.get(run.id, run) for run in runs),
+        problems=tuple(dict.fromkeys(problems)),
+    )
+
+
+def conclude(run: Run, status: JobStatus, *, ports: Ports, evidence: str) -> Run:
+    """Record a verdict; the run with the verdict that stands, which may be an earlier one."""
+    now = ports.clock()
+    standing = ports.store.conclude(run.id, status, now=now, evidence=evidence)
+    return replace(run, status=standing, observed_at=now, stale_since=None)
+
+
+def _groups(
+    runs: Iterable[Run],
+    ports: Ports,
+    mode: Refresh,
+    problems: list[str],
+) -> list[_Group]:
+    groups: dict[tuple[str, str], _Group] = {}
+    for run in runs:
+        try:
+            executor = ports.executor_of(run.record)
+        except NemorunError as error:
+            problems.append(f"{run.record.executor}: {error.message}")
+            continue
+        if executor.instant or mode is Refresh.NOW or _stale(run, ports.clock()):
+            place = (run.record.executor, executor.target)
+            group = groups.get(place, _Group(executor=executor, runs=()))
+            groups[place] = replace(group, runs=(*group.runs, run))
+    return list(groups.values())
+
+
+def _stale(run: Run, now: float) -> bool:
+    # A clock that went backwards makes everything stale, rather than fresh for ever.
+    return run.observed_at is None or not 0 <= now - run.observed_at < FRESH
+
+
+def _ask_all(groups: Sequence[_Group], patience: float) -> list[_Answer]:
+    """Each group's answer; those that need a request are asked at the same time."""
+    answers: queue.SimpleQueue[tuple[int, _Answer]] = queue.SimpleQueue()
+    found: list[_Answer] = [UnreachableError(f"no answer in {patience:.0f} s") for _ in groups]
+    asked = 0
+    for number, group in enumerate(groups):
+        if group.executor.instant:
+            found[number] = _ask(group)
+            continue
+        asked += 1
+        threading.Thread(target=_ask_into, args=(answers, number, group), daemon=True).start()
+    end = time.monotonic() + patience
+    for _ in range(asked):
+        try:
+            number, answer = answers.get(timeout=max(0.0, end - time.monotonic()))
+        except queue.Empty:
+            break
+        found[number] = answer
+    return found
+
+
+def _ask_into(
+    answers: queue.SimpleQueue[tuple[int, _Answer]],
+    number: int,
+    group: _Group,
+) -> None:
+    answers.put((number, _ask(group)))
+
+
+def _ask(group: _Group) -> _Answer:
+    try:
+        handles = {run.id: run.handle or _find(run, group.executor) for run in group.runs}
+        known = [handle for handle in handles.values() if handle is not None]
+        statuses = group.executor.poll(known) if known else {}
+        return {
+            run.id: _finding(run, handles[run.id], statuses, settle=group.executor.settle)
+            for run in group.runs
+        }
+    except NemorunError as error:
+        return error
+    except Exception as error:  # One broken back-end must not hide the others.
+        return NemorunError(f"{type(error).__name__}: {error}")
+
+
+def _find(run: Run, executor: Executor) -> JobHandle | None:
+    """The job that a submitter left behind; a living submitter tells of it itself."""
+    if processes.alive(run.record.submitter):
+        return None
+    return executor.find(key_of(run.id, 1))
+
+
+def _finding(
+    run: Run,
+    handle: JobHandle | None,
+    statuses: dict[JobHandle, JobStatus],
+    *,
+    settle: float,
+) -> _Finding:
+    if handle is not None:
+        unknown = JobStatus(state=JobState.UNKNOWN, reason_detail="the back-end did not tell")
+        return _Finding(handle=handle, status=statuses.get(handle, unknown))
+    age = time.time() - run.record.created_at
+    if processes.alive(run.record.submitter) is False and not 0 <= age < settle:
+        return _Finding(
+            handle=None,
+            status=lifecycle.never_submitted("nemorun was ended before the job was submitted"),
+        )
+    return _Finding(handle=None, status=_SUBMITTING)
+
+
+def _after(run: Run, answer: _Answer, ports: Ports) -> Run:
+    """The run after this answer, and all that is new of it written down."""
+    now = ports.clock()
+    if isinstance(answer, NemorunError):
+        silent = JobStatus(state=JobState.UNKNOWN, reason=run.reason, reason_detail=answer.message)
+        return lifecycle.observe(run, silent, now=now)
+    finding = answer[run.id]
+    if run.handle is None and finding.handle is not None:
+        handle = ports.store.submitted(run.id, 1, finding.handle, now=now)
+        run = replace(run, handle=handle)
+    after = lifecycle.observe(run, finding.status, now=now)
+    if after.state.terminal:
+        return conclude(after, after.status, ports=ports, evidence="seen by an observer")
+    if lifecycle.changed(run, after):
+        ports.store.observed(run.id, after.status, now=now, stale_since=after.stale_since)
+    return after

@@ -1,0 +1,49 @@
+"""Waiting for runs to end."""
+
+import time
+from collections.abc import Callable, Sequence
+
+from nemorun_cli.actions.observe import Refresh, refresh
+from nemorun_cli.actions.wiring import Ports
+from nemorun_cli.core.ports import CanWait
+from nemorun_cli.core.runs import Run
+
+_STEP = 1.0
+_NAP = 0.2
+
+
+def wait(
+    runs: Sequence[Run],
+    *,
+    ports: Ports,
+    timeout: float | None = None,
+    tell: Callable[[Sequence[Run]], None] = lambda _: None,
+) -> tuple[Run, ...]:
+    """The runs once all have ended, or as they stand after `timeout` seconds.
+
+    `tell` is called with all runs after each look.
+    """
+    end = None if timeout is None else time.monotonic() + timeout
+    current = refresh(runs, ports=ports, mode=Refresh.NOW).runs
+    while any(run.live for run in current):
+        tell(current)
+        left = _STEP if end is None else min(_STEP, end - time.monotonic())
+        if left <= 0:
+            break
+        pause([run for run in current if run.live], ports=ports, timeout=left)
+        current = refresh(current, ports=ports, mode=Refresh.AUTO).runs
+    return current
+
+
+def pause(runs: Sequence[Run], *, ports: Ports, timeout: float) -> None:
+    """Sleep until one of these runs may have news, or for `timeout` seconds."""
+    from nemorun_cli.watching import nap
+
+    handles = [run.handle for run in runs if run.handle is not None]
+    places = {(handle.executor, handle.target) for handle in handles}
+    if len(handles) == len(runs) and len(places) == 1:
+        executor = ports.executor_of(runs[0].record)
+        if isinstance(executor, CanWait):
+            executor.wait(handles, timeout=timeout)
+            return
+    nap(min(timeout, _NAP))

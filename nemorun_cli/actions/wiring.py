@@ -1,0 +1,56 @@
+"""The only place that knows the concrete classes behind the ports."""
+
+import os
+import time
+from collections.abc import Mapping
+from dataclasses import dataclass, fields
+from pathlib import Path
+
+from nemorun_cli import executors, processes
+from nemorun_cli.core.errors import UsageError
+from nemorun_cli.core.jobs import Resources
+from nemorun_cli.core.ports import Clock, Executor
+from nemorun_cli.core.runs import RunRecord
+from nemorun_cli.store.files import Store
+from nemorun_cli.store.index import Index
+
+
+@dataclass(frozen=True, kw_only=True)
+class Ports:
+    """What an action works with."""
+
+    store: Store
+    index: Index
+    clock: Clock = time.time
+
+    def executor_of(self, record: RunRecord) -> Executor:
+        """The executor that holds this run, as it was launched; settings files play no part."""
+        kind = executors.load(record.executor)
+        known = {each.name for each in fields(kind)}  # type: ignore[arg-type]
+        return kind(**{name: value for name, value in record.target.items() if name in known})
+
+
+def ports(environ: Mapping[str, str] = os.environ) -> Ports:
+    """The real store of this user, the real executors and the real clock. Touches nothing."""
+    store = Store(home=home_folder(environ), host=processes.machine())
+    return Ports(store=store, index=Index(store=store))
+
+
+def home_folder(environ: Mapping[str, str] = os.environ) -> Path:
+    """NEMORUN_HOME, else `nemorun` in XDG_STATE_HOME, else `~/.local/state/nemorun`."""
+    if chosen := environ.get("NEMORUN_HOME"):
+        return Path(chosen).expanduser().absolute()
+    if state := environ.get("XDG_STATE_HOME"):
+        return Path(state).absolute() / "nemorun"
+    if home := environ.get("HOME"):
+        return Path(home).absolute() / ".local/state/nemorun"
+    raise UsageError("there is no HOME to keep the runs in", hint="set NEMORUN_HOME to a folder")
+
+
+def resources_of(executor: Executor, record: RunRecord) -> Resources:
+    """What the run asked for, under the names its executor gives them."""
+    known = {each.name for each in fields(executor.Resources)}
+    values = {name: value for name, value in record.resources.items() if name in known}
+    return executor.Resources(
+        **{k: tuple(v) if isinstance(v, list) else v for k, v in values.items()},
+    )

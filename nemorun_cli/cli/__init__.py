@@ -1,0 +1,40 @@
+"""The command line: a table of commands, each imported when it is used, and one error boundary."""
+
+import sys
+from typing import Any
+
+COMMANDS = {
+    "launch": "Launch a recipe, or any command line.",
+    "rerun": "Launch a run again from its stored code, with changes.",
+    "list": "List runs, newest first.",
+    "show": "Show all that is known of a run.",
+    "status": "Ask how runs stand right now.",
+    "logs": "Print or follow the output of a run.",
+    "cancel": "Ask runs to end, and see that they do.",
+    "wait": "Wait until runs have ended; the exit code tells how.",
+    "tag": "Add or remove tags and notes of a run.",
+    "rm": "Delete runs that have ended.",
+    "recipes": "List recipes, or what can be set in one.",
+    "executors": "List executors, or the settings of one.",
+    "doctor": "Check that everything a launch needs is there.",
+}
+_MODULES = {"list": "listing", "rm": "remove"}
+
+
+def main() -> None:
+    """The console script. Every error becomes one message and the documented exit code."""
+    if any(name in sys.argv[1:2] for name in ("--version", "-V")):
+        from nemorun_cli import __version__
+
+        print(f"nemorun {__version__}")  # noqa: T201
+        return
+    from nemorun_cli.cli import boundary
+
+    sys.exit(boundary.run(sys.argv[1:]))
+
+
+def load(name: str) -> Any:  # noqa: ANN401
+    """The function behind a command; imports its module and no other."""
+    from importlib import import_module
+
+    return import_module(f"nemorun_cli.cli.{_MODULES.get(name, name)}").command

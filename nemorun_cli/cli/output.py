@@ -1,0 +1,202 @@
+"""The only printer: answers go to standard output, everything else to standard error."""
+
+import os
+import sys
+import time
+from collections.abc import Iterable, Mapping, Sequence
+from typing import Any, TextIO
+
+from nemorun_cli.core.errors import NemorunError, Problem
+from nemorun_cli.core.jobs import JobState
+
+_COLOURS = {
+    JobState.SUCCEEDED: "32",
+    JobState.FAILED: "31",
+    JobState.LOST: "35",
+    JobState.CANCELLED: "33",
+    JobState.RUNNING: "36",
+}
+_MIN_COLUMN = 6
+
+
+def answer(text: str) -> None:
+    """One line, or several, of the answer itself; byte for byte, whatever it holds."""
+    sys.stdout.buffer.write(text.encode("utf-8", "surrogateescape") + b"\n")
+    sys.stdout.buffer.flush()
+
+
+def note(text: str) -> None:
+    """A remark beside the answer."""
+    sys.stderr.buffer.write(text.encode("utf-8", "surrogateescape") + b"\n")
+    sys.stderr.buffer.flush()
+
+
+def warn(text: str) -> None:
+    """A remark that something is not as it should be."""
+    note(f"{paint('warning:', '33', sys.stderr)} {text}")
+
+
+def document(value: Mapping[str, Any]) -> None:
+    """One JSON document; keys stay in the order they were given."""
+    answer(_json(value))
+
+
+def fail(error: NemorunError, *, as_json: bool = False) -> int:
+    """Tell of an error on standard error; its exit code."""
+    if as_json:
+        note(_json(_error_document(error)))
+    else:
+        note("\n".join(_error_lines(error)))
+    return error.exit_code
+
+
+def progress(text: str) -> None:
+    """One line that replaces the one before it; only where somebody can see it move."""
+    if terminal(sys.stderr):
+        sys.stderr.write(f"\r\x1b[K{text[: _width(sys.stderr) - 1]}")
+        sys.stderr.flush()
+
+
+def end_progress() -> None:
+    """Remove the moving line."""
+    if terminal(sys.stderr):
+        sys.stderr.write("\r\x1b[K")
+        sys.stderr.flush()
+
+
+def table(head: Sequence[str], rows: Iterable[Sequence[str]], *, shrink: Sequence[int] = ()) -> None:
+    """A table for a person, or tab-separated lines without a head for a program.
+
+    Columns named in `shrink` give way, in that order, where the terminal is too narrow.
+    """
+    rows = list(rows)
+    if not terminal(sys.stdout):
+        for row in rows:
+            answer("\t".join(map(_one_line, row)))
+        return
+    if not rows:
+        return
+    widths = [max(len(row[column]) for row in [head, *rows]) for column in range(len(head))]
+    _shrink(widths, shrink, _width(sys.stdout))
+    answer(paint(_row(head, widths), "1", sys.stdout))
+    for row in rows:
+        answer(_coloured(_row([_one_line(cell) for cell in row], widths)))
+
+
+def paint(text: str, colour: str, stream: TextIO) -> str:
+    """The text in this colour (an SGR parameter), where the stream shows colours."""
+    return f"\x1b[{colour}m{text}\x1b[0m" if _has_colours(stream) else text
+
+
+def paint_state(state: JobState) -> str:
+    """The state, in its colour."""
+    return paint(state.value, _COLOURS.get(state, "0"), sys.stdout)
+
+
+def terminal(stream: TextIO) -> bool:
+    """Whether a person reads this stream as it is written."""
+    return stream.isatty() and os.environ.get("TERM") != "dumb"
+
+
+def ago(seconds: float | None, now: float | None = None) -> str:
+    """How long ago a time was, in one unit."""
+    if seconds is None:
+        return "-"
+    return span((time.time() if now is None else now) - seconds)
+
+
+def span(seconds: float) -> str:
+    """A length of time, roughly; one that is negative counts as none."""
+    seconds = max(0, int(seconds))
+    for unit, size in (("d", 86400), ("h", 3600), ("m", 60)):
+        if seconds >= 2 * size or (seconds >= size and unit == "m"):
+            return f"{seconds // size}{unit}"
+    return f"{seconds}s"
+
+
+def _json(value: Mapping[str, Any]) -> str:
+    import json
+
+    return json.dumps(value, indent=2, ensure_ascii=False, default=str)
+
+
+def _error_document(error: NemorunError) -> dict[str, Any]:
+    from nemorun_cli.cli.documents import error_document
+
+    return error_document(
+        {
+            "code": error.code,
+            "message": error.message,
+            "hint": error.hint or None,
+            "problems": [
+                {"message": each.message, "text": each.text or None, "hint": each.hint or None}
+                for each in error.problems
+            ],
+        },
+    )
+
+
+def _error_lines(error: NemorunError) -> list[str]:
+    label = paint("error:", "31;1", sys.stderr)
+    if not error.problems:
+        return [f"{label} {error.message}", *_hint(error.hint)]
+    lines = [] if len(error.problems) == 1 else [f"{label} {error.message}"]
+    for problem in error.problems:
+        lines += [f"{label} {problem.message}", *_caret(problem), *_hint(problem.hint)]
+    return [*lines, *_hint(error.hint)]
+
+
+def _caret(problem: Problem) -> list[str]:
+    if not problem.text or not problem.text.isprintable():
+        return [f"  {problem.text!r}"] if problem.text else []
+    mark = "^" * max(1, problem.end - problem.start)
+    return [f"  {problem.text}", f"  {' ' * problem.start}{paint(mark, '31', sys.stderr)}"]
+
+
+def _hint(hint: str) -> list[str]:
+    return [f" {paint('hint:', '36', sys.stderr)} {hint}"] if hint else []
+
+
+def _row(cells: Sequence[str], widths: Sequence[int]) -> str:
+    shown = [_fit(cell, width).ljust(width) for cell, width in zip(cells, widths, strict=True)]
+    return "  ".join(shown).rstrip()
+
+
+def _fit(cell: str, width: int) -> str:
+    return cell if len(cell) <= width else cell[: width - 1] + "…"
+
+
+def _shrink(widths: list[int], order: Sequence[int], room: int) -> None:
+    for column in order:
+        over = sum(widths) + 2 * (len(widths) - 1) - room
+        if over > 0:
+            widths[column] = max(_MIN_COLUMN, widths[column] - over)
+
+
+def _coloured(row: str) -> str:
+    for state, colour in _COLOURS.items():
+        if f" {state.value}" in row and _has_colours(sys.stdout):
+            return row.replace(state.value, f"\x1b[{colour}m{state.value}\x1b[0m", 1)
+    return row
+
+
+def _one_line(cell: str) -> str:
+    if cell.isprintable():
+        return cell
+    return "".join(
+        each if each.isprintable() else each.encode("unicode_escape").decode() for each in cell
+    )
+
+
+def _width(stream: TextIO) -> int:
+    try:
+        columns = int(os.environ.get("COLUMNS") or os.get_terminal_size(stream.fileno()).columns)
+    except (OSError, ValueError):
+        columns = 0
+    return columns or 80
+
+
+def _has_colours(stream: TextIO) -> bool:
+    if os.environ.get("NO_COLOR"):
+        return False
+    return bool(os.environ.get("FORCE_COLOR")) or terminal(stream)
