@@ -122,20 +122,25 @@ def first_failure(folder: Path, attempt: int) -> dict[str, Any] | None:
     return told if isinstance(told, dict) else None
 
 
-def _history(folder: Path) -> list[dict[str, Any]]:
+def read_lines(path: Path) -> Iterator[dict[str, Any]]:
+    """The JSON objects of a file that holds one a line; torn lines are passed over."""
     try:
-        lines = (folder / "attempts.jsonl").read_text(errors="replace").splitlines()
+        file = path.open(errors="replace")
     except OSError:
-        return []
-    return [entry for line in lines if (entry := _entry(line)) is not None]
+        return
+    with file:
+        for line in file:
+            try:
+                entry = json.loads(line)
+            except ValueError:  # A full disk tears lines.
+                continue
+            if isinstance(entry, dict):
+                yield entry
 
 
-def _entry(line: str) -> dict[str, Any] | None:
-    try:
-        entry = json.loads(line)
-    except ValueError:  # A full disk tears lines.
-        return None
-    return entry if isinstance(entry, dict) and isinstance(entry.get("attempt"), int) else None
+def _history(folder: Path) -> list[dict[str, Any]]:
+    lines = read_lines(folder / "attempts.jsonl")
+    return [entry for entry in lines if isinstance(entry.get("attempt"), int)]
 
 
 def _attempts(folder: Path) -> tuple[Attempt, ...]:

@@ -19,10 +19,11 @@ _COLOURS = {
 _MIN_COLUMN = 6
 
 
-def answer(text: str) -> None:
+def answer(text: str, *, flush: bool = True) -> None:
     """One line, or several, of the answer itself; byte for byte, whatever it holds."""
     sys.stdout.buffer.write(text.encode("utf-8", "surrogateescape") + b"\n")
-    sys.stdout.buffer.flush()
+    if flush:
+        sys.stdout.buffer.flush()
 
 
 def note(text: str) -> None:

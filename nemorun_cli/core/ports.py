@@ -108,3 +108,11 @@ class CanExamine(Protocol):
 
     def examine(self) -> Iterator[tuple[str, bool, str]]:
         """One (what, whether it is in order, what was seen) for each thing it needs."""
+
+
+@runtime_checkable
+class HasMetrics(Protocol):
+    """An executor that can hand out the metrics a job has tracked."""
+
+    def metrics(self, handle: JobHandle) -> Iterator[dict[str, Any]]:
+        """One {time, step, rank, metrics} for each line tracked, oldest first."""

@@ -71,12 +71,13 @@ class LocalExecutor:
                 hint="leave out nodes, or launch on a cluster with -e",
             )
         from nemorun_cli.launchers import job_script
-        from nemorun_cli.payload import payload_files
 
         directory = self.directory(spec.key)
         script = job_script(spec, directory, python=spec.resources.python or _python())
         files = {"job.sh": script, "exit.json.part": " " * _VERDICT_SIZE, "ready": ""}
         if spec.argv is None or spec.resources.launcher != "plain":
+            from nemorun_cli.payload import payload_files
+
             files |= payload_files(spec.config)
         if spec.after:
             files["waiting"] = "".join(f"{d.condition} {d.run_id}\n" for d in spec.after)
@@ -175,6 +176,10 @@ class LocalExecutor:
                 watcher.add(Path(self.directory(handle.key)))
             if not any(self._status(handle).state.terminal for handle in handles):
                 watcher.wait(timeout)
+
+    def metrics(self, handle: JobHandle) -> Iterator[dict[str, Any]]:
+        """The lines of the job's metrics.jsonl that are whole."""
+        return jobfolder.read_lines(Path(self.directory(handle.key)) / "metrics.jsonl")
 
     def remove(self, key: str) -> None:
         """Delete the job's folder."""

@@ -1,0 +1,131 @@
+"""`nemorun list`."""
+
+from typing import Annotated
+
+import typer
+
+from nemorun_cli.actions.observe import Refresh
+from nemorun_cli.cli import output, params
+from nemorun_cli.core.ids import tail
+from nemorun_cli.core.runs import Run
+
+HEAD = ("ID", "STATE", "RECIPE", "NAME", "EXECUTOR", "AGE", "TIME", "WHY")
+
+
+def command(  # noqa: PLR0913
+    *,
+    state: params.StateOption = None,
+    recipe: params.RecipeOption = None,
+    executor: params.ExecutorFilter = None,
+    experiment: params.ExperimentFilter = None,
+    tag: params.TagFilter = None,
+    since: params.SinceOption = None,
+    limit: Annotated[int, typer.Option("--limit", "-n", min=0, help="At most this many; 0: all.")] = 50,
+    quiet: Annotated[bool, typer.Option("--quiet", "-q", help="Print ids alone.")] = False,
+    refresh: params.RefreshOption = Refresh.AUTO,
+    strict: params.StrictOption = False,
+    json: params.JsonOption = False,
+) -> int:
+    """List runs, newest first.
+
+    Live runs are looked at before anything is printed: local ones always, others when what is
+    known of them is older than 30 seconds, and for 2 seconds at most. In a pipe each run is one
+    line of tab-separated full values: id, state, recipe, name, executor, created, started, ended,
+    exit code, reason, experiment, tags.
+    """
+    from nemorun_cli.actions import listing, wiring
+
+    ports = wiring.ports()
+    wanted = params.filter_of(
+        state=state,
+        recipe=recipe,
+        executor=executor,
+        experiment=experiment,
+        tag=tag,
+        since=since,
+        now=ports.clock(),
+    )
+    found = listing.runs(wanted, ports=ports, limit=limit or None, mode=refresh)
+    for problem in found.problems:
+        output.warn(problem)
+    if json:
+        _print_json(found.runs, found.total)
+    elif quiet:
+        for run in found.runs:
+            output.answer(run.id)
+    else:
+        _print_table(found.runs, ports.clock())
+    _tell_the_rest(len(found.runs), found.total, empty=wanted.empty)
+    return 17 if strict and found.problems else 0
+
+
+def _print_json(runs: tuple[Run, ...], total: int) -> None:
+    from nemorun_cli.cli.documents import document, run_object
+
+    output.document(document(runs=[run_object(run) for run in runs], total=total))
+
+
+def _print_table(runs: tuple[Run, ...], now: float) -> None:
+    import sys
+
+    if output.terminal(sys.stdout):
+        output.table(HEAD, [_row(run, now) for run in runs], shrink=(7, 3, 2, 4))
+    else:
+        output.table((), [_full_row(run) for run in runs])
+
+
+def _row(run: Run, now: float) -> tuple[str, ...]:
+    record = run.record
+    return (
+        tail(run.id),
+        run.state.value,
+        record.recipe,
+        record.name or "",
+        record.profile or record.executor,
+        output.ago(record.created_at, now),
+        _duration(run, now),
+        why(run, now),
+    )
+
+
+def _full_row(run: Run) -> tuple[str, ...]:
+    from nemorun_cli.cli.documents import run_object
+
+    shown = run_object(run)
+    names = (
+        *("id", "state", "recipe", "name", "executor", "created_at", "started_at", "ended_at"),
+        *("exit_code", "reason", "experiment"),
+    )
+    values = ["" if shown[name] is None else str(shown[name]) for name in names]
+    return (*values, ",".join(run.tags))
+
+
+def _duration(run: Run, now: float) -> str:
+    started = run.status.started_at
+    if started is None:
+        return "-"
+    return output.span((run.status.ended_at or (now if run.live else started)) - started)
+
+
+def why(run: Run, now: float) -> str:
+    """The reason of a run's state in a few words, and how old what is known is."""
+    status = run.status
+    words = []
+    if status.signal is not None and status.reason == "signal":
+        words.append(f"signal {status.signal}")
+    elif status.exit_code and status.reason == "exit":
+        words.append(f"exit {status.exit_code}")
+    elif status.reason is not None and status.reason.value != run.state.value.lower():
+        words.append(status.reason.value.replace("_", " "))
+    if status.reason_detail:
+        words.append(status.reason_detail.replace("\n", " "))
+    if run.stale_since is not None:
+        words.append(f"as of {output.ago(run.stale_since, now)} ago")
+    return ": ".join(words)
+
+
+def _tell_the_rest(shown: int, total: int, *, empty: bool) -> None:
+    if total > shown:
+        output.note(f"{shown} of {total} runs; --limit 0 shows all")
+    elif total == 0:
+        output.note("no runs yet; `nemorun launch hello` makes one" if empty else "no such runs")

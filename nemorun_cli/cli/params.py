@@ -1,0 +1,92 @@
+"""The parameters that several commands share."""
+
+from datetime import datetime
+from typing import Annotated
+
+import typer
+
+from nemorun_cli.actions.observe import Refresh
+from nemorun_cli.core.errors import UsageError
+from nemorun_cli.core.jobs import JobState
+from nemorun_cli.core.runs import Filter
+
+RUN_HELP = "An id, a prefix of it or of its last part (3 characters), `last`, or `@-2`."
+RunArg = Annotated[str, typer.Argument(metavar="RUN", help=RUN_HELP, show_default=True)]
+RunsArg = Annotated[list[str] | None, typer.Argument(metavar="[RUN]...", help=RUN_HELP)]
+JsonOption = Annotated[bool, typer.Option("--json", help="Print one JSON document.")]
+RefreshOption = Annotated[
+    Refresh,
+    typer.Option("--refresh", help="How eagerly back-ends are asked how live runs stand."),
+]
+StrictOption = Annotated[
+    bool,
+    typer.Option("--strict", help="Exit with 17 when a back-end could not be asked."),
+]
+StateOption = Annotated[
+    list[str] | None,
+    typer.Option("--state", "-s", help="In this state; may be repeated, or hold a,b."),
+]
+RecipeOption = Annotated[str | None, typer.Option("--recipe", help="Of this recipe.")]
+ExecutorFilter = Annotated[
+    str | None,
+    typer.Option("--executor", "-e", help="On this executor or profile."),
+]
+ExperimentFilter = Annotated[str | None, typer.Option("--experiment", help="Of this experiment.")]
+TagFilter = Annotated[
+    list[str] | None,
+    typer.Option("--tag", "-t", help="With this tag; repeated: with all of them."),
+]
+SinceOption = Annotated[
+    str | None,
+    typer.Option("--since", help="Launched since: `2d`, `3h`, or an ISO date or time."),
+]
+
+
+def filter_of(
+    *,
+    state: list[str] | None,
+    recipe: str | None,
+    executor: str | None,
+    experiment: str | None,
+    tag: list[str] | None,
+    since: str | None,
+    now: float,
+) -> Filter:
+    """The filter that these options describe."""
+    return Filter(
+        states=tuple(_state(word) for text in state or () for word in text.split(",")),
+        recipe=recipe,
+        executor=executor,
+        experiment=experiment,
+        tags=tuple(tag or ()),
+        since=None if since is None else moment(since, now=now),
+    )
+
+
+def moment(text: str, *, now: float) -> float:
+    """The time that `2d` (ago) or an ISO date or time stands for; local time if no zone is given."""
+    from nemorun_cli.core.durations import parse_duration
+
+    try:
+        parsed = datetime.fromisoformat(text)
+    except ValueError:
+        try:
+            return now - parse_duration(text)
+        except ValueError:
+            raise UsageError(
+                f"--since expects a length of time or a date, got {text!r}",
+                hint="for example 2d, 90m, 2026-05-01 or 2026-05-01T12:00Z",
+            ) from None
+    return parsed.timestamp() if parsed.tzinfo else parsed.astimezone().timestamp()
+
+
+def _state(word: str) -> JobState:
+    groups = [state.value for state in JobState if state is not JobState.UNKNOWN]
+    if word.strip().upper() in groups:
+        return JobState(word.strip().upper())
+    raise UsageError(
+        f"no state named {word!r}",
+        hint=f"the states are {', '.join(groups).lower()}",
+    )
+
+

@@ -1,0 +1,141 @@
+"""`nemorun show`."""
+
+import sys
+import time
+from collections.abc import Iterator, Mapping
+from typing import TYPE_CHECKING, Annotated, Any
+
+import typer
+
+from nemorun_cli.cli import output, params
+
+if TYPE_CHECKING:
+    from nemorun_cli.actions.show import Details
+
+
+def command(
+    run: params.RunArg = "last",
+    *,
+    config: Annotated[
+        bool, typer.Option("--config", help="Print the config alone, as YAML."),
+    ] = False,
+    script: Annotated[
+        bool, typer.Option("--script", help="Print the job's script alone, as submitted."),
+    ] = False,
+    json: params.JsonOption = False,
+) -> None:
+    """Show all that is known of a run: its state, code, config, overrides, attempts, metrics."""
+    from nemorun_cli.actions import show, wiring
+    from nemorun_cli.actions.select import run_of
+
+    ports = wiring.ports()
+    found = show.details(run_of(run, ports=ports), ports=ports)
+    for problem in found.problems:
+        output.warn(problem)
+    if json:
+        output.document(_document(found))
+    elif config:
+        output.answer(_yaml(found.config or {}).rstrip("\n"))
+    elif script:
+        output.answer(((found.plan or {}).get("files") or {}).get("job.sh", "").rstrip("\n"))
+    else:
+        for line in _lines(found):
+            output.answer(line)
+
+
+def _document(found: "Details") -> dict[str, Any]:
+    from nemorun_cli.cli.documents import attempt_object, document, run_object
+
+    record = found.run.record
+    return document(
+        run={
+            **run_object(found.run),
+            "config": found.config,
+            "argv": record.argv,
+            "overrides": list(record.overrides),
+            "settings": dict(record.settings),
+            "environment": dict(record.environment),
+            "after": list(record.after),
+            "code": record.code,
+            "recipe_source": record.recipe_source,
+            "plan": found.plan,
+            "attempts": [attempt_object(each) for each in found.run.status.attempts],
+            "events": [dict(event) for event in found.events],
+            "metrics": dict(found.metrics),
+        },
+    )
+
+
+def _lines(found: "Details") -> Iterator[str]:
+    from nemorun_cli.cli.documents import iso
+
+    run, record, status = found.run, found.run.record, found.run.status
+    yield f"{output.paint(run.id, '1', sys.stdout)}  {output.paint_state(run.state)}"
+    yield from _pairs(_facts(found))
+    if len(status.attempts) > 1:
+        yield from _head("attempts")
+        for each in status.attempts:
+            ended = iso(each.ended_at) or "now"
+            code = "" if each.exit_code is None else f"  exit {each.exit_code}"
+            yield f"  {each.number}  {iso(each.started_at)} to {ended}{code}"
+    if found.metrics:
+        yield from _head("metrics")
+        yield from _pairs({name: _number(value) for name, value in found.metrics.items()})
+    if record.overrides:
+        yield from _head("overrides")
+        yield from (f"  {text}" for text in record.overrides)
+    if found.config:
+        yield from _head("config")
+        yield from (f"  {line}" for line in _yaml(found.config).splitlines())
+
+
+def _facts(found: "Details") -> dict[str, str]:
+    import shlex
+
+    from nemorun_cli.cli.documents import iso
+    from nemorun_cli.cli.listing import why
+
+    run, record, status = found.run, found.run.record, found.run.status
+    code = record.code or {}
+    environment = record.environment
+    facts = {
+        "why": why(run, time.time()),
+        "name": record.name,
+        "recipe": record.recipe,
+        "command": shlex.join(record.argv) if record.argv else None,
+        "executor": f"{record.profile} ({record.executor})" if record.profile else record.executor,
+        "experiment": record.experiment,
+        "tags": ", ".join(run.tags),
+        "notes": run.notes,
+        "launched": f"{iso(record.created_at)} by {record.user} on {record.host}",
+        "started": iso(status.started_at),
+        "ended": iso(status.ended_at),
+        "after": ", ".join(record.after),
+        "parent": record.parent,
+        "code": f"{code['hash'][:12]} ({code['files']} files)" if code else None,
+        "commit": code.get("commit"),
+        "config hash": (record.config_hash or "")[:12],
+        "environment": ", ".join([*environment.get("values", {}), *environment.get("secrets", ())]),
+        "directory": record.directory,
+    }
+    return {name: value for name, value in facts.items() if value}
+
+
+def _pairs(facts: Mapping[str, str]) -> Iterator[str]:
+    width = max(map(len, facts), default=0)
+    for name, value in facts.items():
+        yield f"  {output.paint(name.ljust(width), '2', sys.stdout)}  {value}"
+
+
+def _head(title: str) -> Iterator[str]:
+    yield output.paint(title, "1", sys.stdout)
+
+
+def _number(value: object) -> str:
+    return f"{value:.6g}" if isinstance(value, float) else str(value)
+
+
+def _yaml(config: Mapping[str, Any]) -> str:
+    from nemorun_cli.config.render import to_yaml
+
+    return to_yaml(dict(config))

@@ -1,0 +1,78 @@
+"""`nemorun wait`."""
+
+from collections.abc import Sequence
+from typing import Annotated
+
+import typer
+
+from nemorun_cli.cli import output, params
+from nemorun_cli.core import lifecycle
+from nemorun_cli.core.ids import tail
+from nemorun_cli.core.runs import Run
+
+_TAIL_LINES = 30
+
+
+def command(
+    runs: params.RunsArg = None,
+    *,
+    timeout: Annotated[
+        str | None,
+        typer.Option("--timeout", help="Give up after this time (`90s`, `10m`); then exit 14."),
+    ] = None,
+    experiment: params.ExperimentFilter = None,
+    tag: params.TagFilter = None,
+    json: params.JsonOption = False,
+) -> int:
+    """Wait until runs have ended; the exit code tells how.
+
+    0 all succeeded, 10 one failed, 11 one was cancelled, 12 one hit its time limit, 13 one lost
+    its node, 14 one is still alive, 15 nobody can say any more. Without RUN, all live runs of the
+    experiment or with the tag, or simply all live runs.
+    """
+    from nemorun_cli.actions import wait, wiring
+    from nemorun_cli.actions.select import runs_of
+    from nemorun_cli.core.durations import duration_option
+    from nemorun_cli.core.runs import Filter
+
+    ports = wiring.ports()
+    seconds = None if timeout is None else duration_option("--timeout", timeout)
+    chosen = runs_of(runs or (), ports=ports)
+    if not runs:
+        wanted = Filter(experiment=experiment, tags=tuple(tag or ()))
+        every = ports.index.select(wanted, limit=None).runs if not wanted.empty else ()
+        chosen = list(every or (() if not wanted.empty else ports.index.live()))
+    ended = wait.wait(chosen, ports=ports, timeout=seconds, tell=tell)
+    output.end_progress()
+    if json:
+        from nemorun_cli.cli.documents import runs_document
+
+        output.document(runs_document(ended, asked=len(runs or ()) or None))
+    else:
+        for run in ended:
+            output.answer(f"{run.id}\t{run.state.value}")
+    return report(ended)
+
+
+def tell(runs: Sequence[Run]) -> None:
+    """One moving line: how many runs are in which state, and for how long this has been so."""
+    states = [run.state.value.lower() for run in runs]
+    counted = ", ".join(f"{states.count(state)} {state}" for state in dict.fromkeys(states))
+    started = min((run.status.started_at or run.record.created_at for run in runs), default=None)
+    output.progress(f"{counted} · {output.ago(started)}")
+
+
+def report(runs: Sequence[Run]) -> int:
+    """Tell why runs failed, with the end of their output; the exit code for all of them."""
+    from nemorun_cli.actions import wiring
+    from nemorun_cli.actions.logs import last_lines
+    from nemorun_cli.cli.listing import why
+
+    ports = wiring.ports()
+    for run in runs:
+        if run.live or lifecycle.exit_code_of(run) == 0:
+            continue
+        output.note(f"{tail(run.id)} {run.state.value}: {why(run, ports.clock()) or 'no reason'}")
+        for line in last_lines(run, _TAIL_LINES, ports=ports):
+            output.note(f"  {line.text}")
+    return lifecycle.worst([lifecycle.exit_code_of(run) for run in runs])
