@@ -31,8 +31,12 @@ if TYPE_CHECKING:
 SHELL = "/bin/sh"
 # The wrapper takes the token only when it is told to go, and whoever takes it first decides: the
 # wrapper (`accepted`), or somebody who found the submitter dead (`void`).
-_GATE = 'IFS= read -r go && [ "$go" = go ] && mv ready accepted && exec "$0" job.sh </dev/null'
+_GATE = (
+    'IFS= read -r go && [ "$go" = go ] && mv ready accepted && echo accepted '
+    '&& exec "$0" job.sh </dev/null >/dev/null'
+)
 _VERDICT_SIZE = 512
+_PATIENCE = 10
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -98,10 +102,7 @@ class LocalExecutor:
         plan = self.plan(spec)
         folder = Path(plan.directory)
         if not self._stage(plan):
-            found = self.find(spec.key)
-            if found is None:
-                raise RefusedError(f"an earlier submission of {spec.key} was interrupted")
-            return found
+            return self._earlier(spec.key)
         try:
             process = _start(plan.commands[0], folder, _environment(spec))
         except OSError as error:
@@ -203,6 +204,21 @@ class LocalExecutor:
             native_id=str(process.pid),
         )
 
+    def _earlier(self, key: str) -> JobHandle:
+        """The job of another submission of this key, which may be under way."""
+        from nemorun_cli.watching import Watcher
+
+        folder = Path(self.directory(key))
+        with Watcher() as watcher:
+            watcher.add(folder)
+            for _ in range(_PATIENCE):
+                if found := self.find(key):
+                    return found
+                if not (folder / "ready").exists():
+                    break
+                watcher.wait(1.0)
+        raise RefusedError(f"an earlier submission of {key} was interrupted")
+
     def _stage(self, plan: Plan) -> bool:
         """Make the job's folder in one step; False when there is one already."""
         folder = Path(plan.directory)
@@ -254,7 +270,11 @@ def _start(gate: Sequence[str], folder: Path, env: dict[str, str]) -> Process:
         process = processes.describe(wrapper.pid)
         jobfolder.write(folder / "process.json", json.dumps(asdict(process)))
         assert wrapper.stdin is not None
+        assert wrapper.stdout is not None
         wrapper.stdin.write(b"go\n")
+        wrapper.stdin.flush()
+        if not wrapper.stdout.readline():
+            raise OSError(wrapper.wait(), "the shell did not start it; see wrapper.log there")
     return process
 
 
@@ -273,15 +293,16 @@ def _detached(
             cwd=folder,
             env=env,
             stdin=subprocess.PIPE,
-            stdout=subprocess.DEVNULL,
+            stdout=subprocess.PIPE,
             stderr=log,
             start_new_session=True,
         )
     try:
         yield process
     finally:
-        assert process.stdin is not None
-        process.stdin.close()
+        for pipe in (process.stdin, process.stdout):
+            assert pipe is not None
+            pipe.close()
         process.returncode = 0  # Nobody here waits for it: it is meant to outlive us.
 
 
