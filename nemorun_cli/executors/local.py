@@ -28,7 +28,6 @@ from nemorun_cli.core.runs import Process
 if TYPE_CHECKING:
     from subprocess import Popen
 
-SHELL = "/bin/sh"
 # The wrapper takes the token only when it is told to go, and whoever takes it first decides: the
 # wrapper (`accepted`), or somebody who found the submitter dead (`void`).
 _GATE = (
@@ -50,6 +49,7 @@ class LocalExecutor:
     Resources: ClassVar[type[Resources]] = Resources
 
     job_dir: str = setting("", "folder that holds the jobs' folders")
+    shell: str = setting("/bin/sh", "the POSIX shell that runs job.sh")
     machine: str = ""
 
     @classmethod
@@ -90,7 +90,7 @@ class LocalExecutor:
         return Plan(
             files=files,
             links={**links, **spec.links},
-            commands=((SHELL, "-c", _GATE, SHELL),),
+            commands=((self.shell, "-c", _GATE, self.shell),),
             directory=directory,
         )
 
@@ -165,7 +165,7 @@ class LocalExecutor:
             with suppress(ProcessLookupError):
                 os.kill(process.pid, 15)
         elif _survivors(folder, process):
-            with _detached((SHELL, "job.sh", "reap"), folder):
+            with _detached((self.shell, "job.sh", "reap"), folder):
                 pass
 
     def wait(self, handles: Sequence[JobHandle], *, timeout: float) -> None:
@@ -287,7 +287,8 @@ def _detached(
     """A process in a session of its own that reads a pipe until the block ends, and outlives it."""
     import subprocess
 
-    with (folder / "wrapper.log").open("ab") as log:
+    flags = os.O_WRONLY | os.O_CREAT | os.O_APPEND
+    with open(os.open(folder / "wrapper.log", flags, 0o600), "wb") as log:  # noqa: PTH123
         process = subprocess.Popen(
             argv,
             cwd=folder,

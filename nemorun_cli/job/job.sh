@@ -22,13 +22,13 @@ finish() {
     exit 0
 }
 
-# start_of PID: when it began, in clock ticks since boot (proc(5), field 22); nothing if it is gone.
+# start_of PID: when it began, in clock ticks since boot (proc(5), field 22); nothing if it has ended.
 start_of() {
     line=''
     { while IFS= read -r part || [ -n "$part" ]; do line=$part; done <"/proc/$1/stat"; } 2>/dev/null
     # shellcheck disable=SC2086
     set -- ${line##*) }
-    printf '%s' "${20:-}"
+    [ "${1:-Z}" = Z ] || printf '%s' "${20}"
 }
 
 # members KEY [SESSION]: the living processes that carry the job's key or are in its session.
