@@ -3,39 +3,21 @@
 import getpass
 import os
 import socket
-from collections.abc import Mapping, Sequence
-from dataclasses import asdict, dataclass, field, replace
+from collections.abc import Mapping
+from dataclasses import asdict, dataclass, replace
 from datetime import UTC, datetime
 from pathlib import Path
 from typing import Any
 
-from nemorun_cli import executors, processes
+from nemorun_cli import processes
 from nemorun_cli.actions.observe import conclude
+from nemorun_cli.actions.settle import Settled
 from nemorun_cli.actions.wiring import Ports
 from nemorun_cli.core import lifecycle
-from nemorun_cli.core.errors import NemorunError, RefusedError
+from nemorun_cli.core.errors import RefusedError
 from nemorun_cli.core.ids import key_of, new_id
-from nemorun_cli.core.jobs import Code, Dependency, JobSpec, JobState, JobStatus, Plan, Resources
-from nemorun_cli.core.ports import Executor
+from nemorun_cli.core.jobs import Code, JobSpec, JobState, JobStatus, Plan
 from nemorun_cli.core.runs import Run, RunRecord
-
-
-@dataclass(frozen=True, kw_only=True)
-class Request:
-    """What the user typed, in the terms of a launch."""
-
-    recipe: str
-    overrides: tuple[str, ...] = ()
-    argv: tuple[str, ...] | None = None
-    """The command line, for the recipe `command`."""
-    executor: str | None = None
-    settings: tuple[str, ...] = ()
-    name: str | None = None
-    experiment: str | None = None
-    tags: tuple[str, ...] = ()
-    env: tuple[str, ...] = ()
-    secrets: tuple[str, ...] = ()
-    after: tuple[str, ...] = ()
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -52,29 +34,56 @@ class Content:
 
 
 @dataclass(frozen=True, kw_only=True)
+class Label:
+    """What a run is called by people."""
+
+    name: str | None = None
+    experiment: str | None = None
+    tags: tuple[str, ...] = ()
+    after: tuple[str, ...] = ()
+    parent: str | None = None
+
+
+@dataclass(frozen=True, kw_only=True)
 class Prepared:
     """A run that is settled in every detail and has left no trace yet."""
 
     record: RunRecord
     spec: JobSpec
-    executor: Executor
+    settled: Settled
     plan: Plan
-    content: Content
-    notices: tuple[str, ...] = ()
-    """What the user should know of choices made for them."""
 
 
-@dataclass(frozen=True, kw_only=True)
-class Setting:
-    """Where a run is to run, with all its settings, and under which environment."""
-
-    executor: Executor
-    resources: Resources
-    values: Mapping[str, Any]
-    profile: str | None
-    env: Mapping[str, str]
-    secrets: Mapping[str, str] = field(repr=False)
-    after: tuple[Dependency, ...] = ()
+def prepare(
+    content: Content,
+    settled: Settled,
+    label: Label,
+    *,
+    code: Code | None,
+    workdir: str,
+    links: Mapping[str, str],
+    now: float,
+) -> Prepared:
+    """Put all parts of a run together. SpecError for what the executor knows to be wrong."""
+    stamp = datetime.fromtimestamp(now, UTC).strftime("%Y%m%d-%H%M%S")
+    run_id = new_id(stamp, os.urandom(8))
+    spec = JobSpec(
+        run_id=run_id,
+        key=key_of(run_id, 1),
+        name=label.name or content.recipe,
+        argv=content.argv,
+        config=content.config,
+        env=settled.env,
+        secrets=settled.secrets,
+        resources=settled.resources,
+        code=code,
+        links=links,
+        workdir=workdir,
+        after=settled.after,
+    )
+    plan = settled.executor.plan(spec)
+    record = _record(content, settled, label, spec, plan, now)
+    return Prepared(record=record, spec=spec, settled=settled, plan=plan)
 
 
 def submit(prepared: Prepared, *, ports: Ports) -> Run:
@@ -83,14 +92,11 @@ def submit(prepared: Prepared, *, ports: Ports) -> Run:
     On return the back-end has the job. RefusedError: it does not, and the run is recorded as
     FAILED. After any other end, a SIGKILL included, the next observer finds out.
     """
-    record = prepared.record
-    files = {"plan.json": _plan_text(prepared.plan)}
-    if prepared.content.config is not None:
-        files["config.json"] = prepared.content.config
-    ports.store.create(record, files)
+    record, spec = prepared.record, prepared.spec
+    ports.store.create(record, _files(prepared))
     run = Run(record=record, tags=record.tags)
     try:
-        handle = prepared.executor.submit(prepared.spec)
+        handle = prepared.settled.executor.submit(spec)
     except RefusedError as error:
         conclude(run, lifecycle.refused(error.message), ports=ports, evidence="the submitter")
         raise
@@ -98,82 +104,45 @@ def submit(prepared: Prepared, *, ports: Ports) -> Run:
     return replace(run, handle=handle, status=JobStatus(state=JobState.PENDING))
 
 
-def prepare(
+def _record(  # noqa: PLR0913, PLR0917
     content: Content,
-    request: Request,
-    where: Setting,
-    code: Code | None,
-    *,
-    cwd: Path,
-    ports: Ports,
-    parent: str | None = None,
-) -> Prepared:
-    """Put all parts of a run together. SpecError for what the executor knows to be wrong."""
-    from nemorun_cli import packagers
-
-    now = ports.clock()
-    stamp = datetime.fromtimestamp(now, UTC).strftime("%Y%m%d-%H%M%S")
-    run_id = new_id(stamp, os.urandom(8))
-    key = key_of(run_id, 1)
-    spec = JobSpec(
-        run_id=run_id,
-        key=key,
-        name=request.name or content.recipe,
-        argv=content.argv,
-        config=content.config,
-        env=where.env,
-        secrets=where.secrets,
-        resources=where.resources,
-        code=code,
-        workdir=_workdir(code, cwd),
-        after=where.after,
-    )
-    if code is not None:
-        links = packagers.work_links(code, Path(spec.workdir), where.resources.link)
-        spec = replace(spec, links=links)
-    plan = where.executor.plan(spec)
-    record = RunRecord(
-        id=run_id,
+    settled: Settled,
+    label: Label,
+    spec: JobSpec,
+    plan: Plan,
+    now: float,
+) -> RunRecord:
+    return RunRecord(
+        id=spec.run_id,
         recipe=content.recipe,
-        executor=where.executor.name,
-        target=asdict(where.executor),  # type: ignore[call-overload]
-        resources=asdict(where.resources),
+        executor=settled.executor.name,
+        target=asdict(settled.executor),  # type: ignore[call-overload]
+        resources=asdict(settled.resources),
         directory=plan.directory,
         created_at=now,
         submitter=processes.describe(os.getpid()),
         host=socket.gethostname(),
         user=getpass.getuser(),
-        name=request.name,
-        profile=where.profile,
-        experiment=request.experiment,
-        tags=tuple(dict.fromkeys(request.tags)),
-        parent=parent,
+        name=label.name,
+        profile=settled.profile,
+        experiment=label.experiment,
+        tags=tuple(dict.fromkeys(label.tags)),
+        parent=label.parent,
         config_hash=content.config_hash,
-        code=None if code is None else asdict(code),
+        code=None if spec.code is None else asdict(spec.code),
         argv=content.argv,
         overrides=content.overrides,
-        settings=where.values,
-        environment={"values": dict(where.env), "secrets": sorted(where.secrets)},
-        after=request.after,
+        settings=settled.settings,
+        environment={"values": dict(settled.env), "secrets": sorted(settled.secrets)},
+        after=label.after,
         recipe_source=content.source,
     )
-    return Prepared(
-        record=record,
-        spec=spec,
-        executor=where.executor,
-        plan=plan,
-        content=content,
-    )
 
 
-def _workdir(code: Code | None, cwd: Path) -> str:
-    """The folder in which the payload starts, as the user's own folder stands to the project."""
-    if code is None:
-        return str(cwd)
-    return str(cwd.relative_to(code.root)) if cwd.is_relative_to(code.root) else "."
-
-
-def _plan_text(plan: Plan) -> str:
+def _files(prepared: Prepared) -> dict[str, str]:
     import json
 
-    return json.dumps(asdict(plan))
+    files = {"plan.json": json.dumps(asdict(prepared.plan))}
+    if prepared.spec.config is not None:
+        files["config.json"] = prepared.spec.config
+    return files

@@ -80,6 +80,16 @@ def moment(text: str, *, now: float) -> float:
     return parsed.timestamp() if parsed.tzinfo else parsed.astimezone().timestamp()
 
 
+def seconds(option: str, text: str | None) -> float | None:
+    """The length of time that an option's text stands for, in seconds."""
+    from nemorun_cli.core.durations import parse_duration
+
+    try:
+        return None if text is None else parse_duration(text)
+    except ValueError as error:
+        raise UsageError(f"{option}: {error}", hint="for example 90s, 10m or 2h") from None
+
+
 def _state(word: str) -> JobState:
     groups = [state.value for state in JobState if state is not JobState.UNKNOWN]
     if word.strip().upper() in groups:

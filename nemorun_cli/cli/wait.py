@@ -32,11 +32,10 @@ def command(
     """
     from nemorun_cli.actions import wait, wiring
     from nemorun_cli.actions.select import runs_of
-    from nemorun_cli.core.durations import duration_option
     from nemorun_cli.core.runs import Filter
 
     ports = wiring.ports()
-    seconds = None if timeout is None else duration_option("--timeout", timeout)
+    seconds = params.seconds("--timeout", timeout)
     chosen = runs_of(runs or (), ports=ports)
     if not runs:
         wanted = Filter(experiment=experiment, tags=tuple(tag or ()))
@@ -62,8 +61,9 @@ def tell(runs: Sequence[Run]) -> None:
     output.progress(f"{counted} · {output.ago(started)}")
 
 
-def report(runs: Sequence[Run]) -> int:
+def report(runs: Sequence[Run], *, lines: int | None = None) -> int:
     """Tell why runs failed, with the end of their output; the exit code for all of them."""
+    count = _TAIL_LINES if lines is None else lines
     from nemorun_cli.actions import wiring
     from nemorun_cli.actions.logs import last_lines
     from nemorun_cli.cli.listing import why
@@ -73,6 +73,6 @@ def report(runs: Sequence[Run]) -> int:
         if run.live or lifecycle.exit_code_of(run) == 0:
             continue
         output.note(f"{tail(run.id)} {run.state.value}: {why(run, ports.clock()) or 'no reason'}")
-        for line in last_lines(run, _TAIL_LINES, ports=ports):
+        for line in last_lines(run, count, ports=ports):
             output.note(f"  {line.text}")
     return lifecycle.worst([lifecycle.exit_code_of(run) for run in runs])

@@ -1,0 +1,65 @@
+"""`nemorun launch`."""
+
+from typing import Annotated
+
+import typer
+
+from nemorun_cli.cli import output, params, starting
+
+
+def command(  # noqa: PLR0913
+    recipe: Annotated[
+        str,
+        typer.Argument(
+            metavar="RECIPE",
+            help="A name, a name with arguments ('gpt(size=small)'), file.py:function,"
+            " package.module:function, or `command`.",
+        ),
+    ],
+    overrides: Annotated[
+        list[str] | None,
+        typer.Argument(
+            metavar="[PATH=VALUE]...",
+            help="Overrides, from left to right; after `command --`, a command line.",
+        ),
+    ] = None,
+    *,
+    executor: starting.ExecutorOption = None,
+    set_: starting.SettingOption = None,
+    name: starting.NameOption = None,
+    experiment: starting.ExperimentOption = None,
+    tag: starting.TagOption = None,
+    env: starting.EnvOption = None,
+    secret: starting.SecretOption = None,
+    after: starting.AfterOption = None,
+    wait: starting.WaitOption = False,
+    follow: starting.FollowOption = False,
+    timeout: starting.TimeoutOption = None,
+    cancel_on_exit: starting.CancelOption = False,
+    dry_run: starting.DryRunOption = False,
+    json: params.JsonOption = False,
+) -> int:
+    """Launch a recipe, or any command line.
+
+    Returns as soon as the back-end has the job, and prints the run's id alone. Everything that is
+    wrong with the overrides is told at once, before anything is written or submitted.
+    """
+    from nemorun_cli.actions import compose, wiring
+
+    how = starting.How(
+        wait=wait,
+        follow=follow,
+        timeout=params.seconds("--timeout", timeout),
+        cancel_on_exit=cancel_on_exit,
+        json=json,
+    )
+    request = starting.request(
+        overrides, executor, set_, env, secret, name=name, experiment=experiment, tag=tag, after=after
+    )
+    ports = wiring.ports()
+    around = compose.surroundings()
+    package = compose.measure(ports) if dry_run else compose.snapshot(ports)
+    prepared = compose.launch(recipe, request, around, ports=ports, package=package)
+    if dry_run:
+        return starting.show_plan(prepared, json=json)
+    return starting.start(prepared, how, ports=ports)

@@ -1,0 +1,72 @@
+"""What `--dry-run` shows."""
+
+import json
+import shlex
+from collections.abc import Iterator
+from dataclasses import asdict
+from typing import Any
+
+from nemorun_cli.actions.launch import Prepared
+from nemorun_cli.cli.documents import document
+
+_LONG = 12
+
+
+def document_of(prepared: Prepared) -> dict[str, Any]:
+    """The plan as JSON: config, files, commands, code, settings."""
+    record, plan = prepared.record, prepared.plan
+    return document(
+        recipe=record.recipe,
+        config=json.loads(prepared.spec.config) if prepared.spec.config else None,
+        config_hash=record.config_hash,
+        plan={
+            "directory": plan.directory,
+            "files": dict(plan.files),
+            "links": dict(plan.links),
+            "commands": [list(argv) for argv in plan.commands],
+        },
+        code=asdict(prepared.spec.code) if prepared.spec.code else None,
+        settings=dict(record.settings),
+        environment=dict(record.environment),
+    )
+
+
+def lines_of(prepared: Prepared) -> Iterator[str]:
+    """The plan for a person: what runs, on what, with which settings, config and script."""
+    record, plan, code = prepared.record, prepared.plan, prepared.spec.code
+    yield f"recipe     {record.recipe}"
+    if record.argv:
+        yield f"command    {shlex.join(record.argv)}"
+    yield f"executor   {record.profile or record.executor}"
+    yield f"directory  {plan.directory}"
+    if code is not None:
+        yield f"code       {code.hash[:_LONG]}  {code.files} files, {_size(code.bytes)}"
+    else:
+        yield "code       none: there is no project here"
+    linked = [name for name in plan.links if code is None or name not in code.entries]
+    if linked:
+        yield f"linked     {', '.join(linked)}"
+    changed = {
+        name: each for name, each in record.settings.items() if each["source"] != "default"
+    }
+    for name, each in changed.items():
+        yield f"setting    {name} = {each['value']}  ({each['source']})"
+    for name in (*record.environment["values"], *record.environment["secrets"]):
+        yield f"env        {name}"
+    if prepared.spec.config:
+        from nemorun_cli.config.render import to_yaml
+
+        yield "config"
+        yield from (f"  {line}" for line in to_yaml(json.loads(prepared.spec.config)).splitlines())
+    yield f"files      {', '.join(sorted(plan.files))}"
+    for argv in plan.commands:
+        yield f"runs       {shlex.join(argv)}"
+    yield "--json shows the whole plan, every file's text included"
+
+
+def _size(count: float) -> str:
+    for unit in ("B", "KiB", "MiB"):
+        if count < 1024:  # noqa: PLR2004
+            return f"{count:.0f} {unit}"
+        count /= 1024
+    return f"{count:.1f} GiB"

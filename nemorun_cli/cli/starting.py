@@ -1,0 +1,200 @@
+"""What `launch` and `rerun` share: their options, and what follows the submission."""
+
+import signal
+from collections.abc import Iterator
+from contextlib import contextmanager
+from dataclasses import dataclass
+from types import FrameType
+from typing import TYPE_CHECKING, Annotated
+
+import typer
+
+from nemorun_cli.cli import output
+
+if TYPE_CHECKING:
+    from nemorun_cli.actions.compose import Request
+    from nemorun_cli.actions.launch import Prepared
+    from nemorun_cli.actions.wiring import Ports
+    from nemorun_cli.core.runs import Run
+
+ExecutorOption = Annotated[
+    str | None, typer.Option("--executor", "-e", help="An executor, or a profile of your settings."),
+]
+SettingOption = Annotated[
+    list[str] | None,
+    typer.Option("--set", "-x", metavar="NAME=VALUE", help="A setting of the executor: `-x time=2h`."),
+]
+NameOption = Annotated[str | None, typer.Option("--name", help="A label of your own.")]
+ExperimentOption = Annotated[
+    str | None, typer.Option("--experiment", help="A name that runs share.")
+]
+TagOption = Annotated[list[str] | None, typer.Option("--tag", "-t", help="May be repeated.")]
+EnvOption = Annotated[
+    list[str] | None,
+    typer.Option("--env", metavar="NAME[=VALUE]", help="A variable of the job; recorded."),
+]
+SecretOption = Annotated[
+    list[str] | None,
+    typer.Option("--secret", metavar="NAME", help="A variable whose value is written nowhere."),
+]
+AfterOption = Annotated[
+    list[str] | None,
+    typer.Option("--after", metavar="RUN[:ok|any|notok]", help="Start when RUN has ended so."),
+]
+WaitOption = Annotated[
+    bool, typer.Option("--wait", "-w", help="Stay until the run has ended; exit as it did."),
+]
+FollowOption = Annotated[
+    bool, typer.Option("--follow", "-f", help="Stay, and print the run's output as it comes."),
+]
+TimeoutOption = Annotated[
+    str | None, typer.Option("--timeout", help="With --wait: stop waiting after this; exit 14."),
+]
+CancelOption = Annotated[
+    bool, typer.Option("--cancel-on-exit", help="Cancel the run when this command is interrupted."),
+]
+DryRunOption = Annotated[
+    bool, typer.Option("--dry-run", help="Show the config and the plan; submit nothing."),
+]
+TERMINATED = 143
+INTERRUPTED = 130
+
+
+@dataclass(frozen=True, kw_only=True)
+class How:
+    """What to do once the back-end has the job."""
+
+    wait: bool
+    follow: bool
+    timeout: float | None
+    cancel_on_exit: bool
+    json: bool
+
+
+def request(  # noqa: PLR0913, PLR0917
+    arguments: list[str] | None,
+    executor: str | None,
+    settings: list[str] | None,
+    env: list[str] | None,
+    secrets: list[str] | None,
+    *,
+    name: str | None,
+    experiment: str | None,
+    tag: list[str] | None,
+    after: list[str] | None,
+) -> "Request":
+    """The options as one value."""
+    from nemorun_cli.actions.compose import Request
+    from nemorun_cli.actions.launch import Label
+
+    label = Label(
+        name=name,
+        experiment=experiment,
+        tags=tuple(tag or ()),
+        after=tuple(after or ()),
+    )
+    return Request(
+        arguments=tuple(arguments or ()),
+        executor=executor,
+        settings=tuple(settings or ()),
+        env=tuple(env or ()),
+        secrets=tuple(secrets or ()),
+        label=label,
+    )
+
+
+def start(prepared: "Prepared", how: How, *, ports: "Ports") -> int:
+    """Submit the run, print its id, and stay as long as was asked for."""
+    from nemorun_cli.actions import launch
+
+    for text in prepared.notices:
+        output.note(text)
+    run = launch.submit(prepared, ports=ports)
+    staying = how.wait or how.follow
+    if not how.json:
+        output.answer(run.id)
+    elif not staying or how.follow:
+        _print_json(run)
+    if not staying:
+        return 0
+    with _leaving(run, how, ports):
+        if how.follow:
+            _follow(run, how, ports)
+        ended = _wait(run, how, ports)
+    if how.json and not how.follow:
+        _print_json(ended)
+    return _report(ended, how)
+
+
+def show_plan(prepared: "Prepared", *, json: bool) -> int:
+    """Print what a launch would write and run."""
+    from nemorun_cli.cli import plans
+
+    for text in prepared.notices:
+        output.note(text)
+    if json:
+        output.document(plans.document_of(prepared))
+    else:
+        for line in plans.lines_of(prepared):
+            output.answer(line)
+    return 0
+
+
+class _Terminated(KeyboardInterrupt):
+    """SIGTERM, on its way to the exit code 143."""
+
+
+@contextmanager
+def _leaving(run: "Run", how: How, ports: "Ports") -> Iterator[None]:
+    """Tell, when this command is ended early, that the run is not; or cancel it."""
+
+    def terminate(number: int, frame: FrameType | None) -> None:
+        raise _Terminated
+
+    before = {each: signal.signal(each, terminate) for each in (signal.SIGTERM, signal.SIGHUP)}
+    try:
+        yield
+    except KeyboardInterrupt as stop:
+        output.end_progress()
+        code = TERMINATED if isinstance(stop, _Terminated) else INTERRUPTED
+        if how.cancel_on_exit:
+            from nemorun_cli.actions.cancel import cancel
+
+            output.note(f"cancelling {run.id}")
+            cancel([run], ports=ports)
+        else:
+            output.note(f"{run.id} goes on; `nemorun cancel {run.id}` ends it")
+        raise SystemExit(code) from None
+    finally:
+        for each, handler in before.items():
+            signal.signal(each, handler)
+
+
+def _follow(run: "Run", how: How, ports: "Ports") -> None:
+    from nemorun_cli.actions.logs import lines
+
+    tell = output.note if how.json else output.answer
+    for line in lines(run, ports=ports, follow=True):
+        tell(line.text)
+
+
+def _wait(run: "Run", how: How, ports: "Ports") -> "Run":
+    from nemorun_cli.actions.wait import wait
+    from nemorun_cli.cli.wait import tell
+
+    (ended,) = wait([run], ports=ports, timeout=how.timeout, tell=tell)
+    output.end_progress()
+    return ended
+
+
+def _report(run: "Run", how: How) -> int:
+    from nemorun_cli.cli.wait import report
+
+    return report([run], lines=0 if how.follow else None)
+
+
+def _print_json(run: "Run") -> None:
+    from nemorun_cli.cli.documents import runs_document
+
+    output.document(runs_document([run]))
+
