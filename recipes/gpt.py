@@ -5,6 +5,7 @@ Trains alone or under torchrun, keeps checkpoints, and goes on from the newest o
 
 from __future__ import annotations
 
+import atexit
 import math
 import os
 import signal
@@ -23,8 +24,7 @@ if TYPE_CHECKING:
     from torch import nn
 
 BYTES = 256
-KEPT = 2
-"""How many checkpoints stay."""
+KEPT = 2  # checkpoints
 
 
 @dataclass(frozen=True)
@@ -129,6 +129,7 @@ class Ranks:
         cuda = torch.cuda.is_available()
         if world > 1:
             torch.distributed.init_process_group("nccl" if cuda else "gloo")
+            atexit.register(torch.distributed.destroy_process_group)
         return cls(rank, world, torch.device("cuda", local) if cuda else torch.device("cpu"))
 
     def highest(self, number: int) -> int:
@@ -163,8 +164,7 @@ def train(  # noqa: PLR0913 # A config's fields.
     torch.manual_seed(seed)
     module = model.build().to(ranks.device)
     replica = module if ranks.world == 1 else torch.nn.parallel.DistributedDataParallel(module)
-    decay = optim.weight_decay
-    optimizer = torch.optim.AdamW(module.parameters(), betas=(0.9, 0.95), weight_decay=decay)
+    optimizer = torch.optim.AdamW(module.parameters(), weight_decay=optim.weight_decay)
     begun = newest_state(folder, module, optimizer)
     text = data.load()
     report = Report(ranks.rank == 0, log_every, data.batch_size * model.context * ranks.world)
@@ -178,7 +178,7 @@ def train(  # noqa: PLR0913 # A config's fields.
         loss.backward()
         torch.nn.utils.clip_grad_norm_(module.parameters(), optim.clip)
         optimizer.step()
-        report.step(step, steps, loss.item(), rate)
+        report.note(step, steps, loss.item(), rate)
         number = ranks.highest(max(noted, default=0))
         if ranks.rank == 0 and (number or step % checkpoint_every == 0 or step == steps):
             save(folder, step, module, optimizer)
@@ -186,8 +186,6 @@ def train(  # noqa: PLR0913 # A config's fields.
             ranks.highest(0)  # The first rank has saved when it answers.
             end_by(number)
     report.say(f"a sample:\n{written(module, text[: model.context], sample)}")
-    if ranks.world > 1:
-        torch.distributed.destroy_process_group()
 
 
 class Report:
@@ -203,7 +201,7 @@ class Report:
         if self.speaks:
             print(text)
 
-    def step(self, step: int, steps: int, loss: float, rate: float) -> None:
+    def note(self, step: int, steps: int, loss: float, rate: float) -> None:
         """Take note of a step, and tell if it is time."""
         self.losses.append(loss)
         if step % self.every and step not in (1, steps):
