@@ -96,6 +96,18 @@ def verdict(folder: Path) -> JobStatus | None:
     return _with_first_failure(folder, status) if status.state is JobState.FAILED else status
 
 
+def without_verdict(folder: Path, *, detail: str) -> JobStatus:
+    """The verdict on a job of which no process is left and which has not told how it ended."""
+    known = progress(folder)
+    was_cancelled = (folder / "cancel").exists()
+    return replace(
+        known,
+        state=JobState.CANCELLED if was_cancelled else JobState.LOST,
+        reason=Reason.CANCELLED if was_cancelled else Reason.LOST,
+        reason_detail="" if was_cancelled else detail,
+    )
+
+
 def _with_first_failure(folder: Path, status: JobStatus) -> JobStatus:
     """The same verdict in the words of the rank that failed first."""
     failure = first_failure(folder, status.attempt)

@@ -318,21 +318,11 @@ def _survivors(folder: Path, wrapper: Process) -> bool:
 
 
 def _without_verdict(folder: Path, wrapper: Process) -> JobStatus:
-    progress = jobfolder.progress(folder)
-    known = {
-        "attempt": progress.attempt,
-        "attempts": progress.attempts,
-        "started_at": progress.started_at,
-    }
-    if (folder / "cancel").exists():
-        return JobStatus(state=JobState.CANCELLED, reason=Reason.CANCELLED, **known)
     rebooted = wrapper.boot != processes.boot()
-    detail = "the machine restarted" if rebooted else "its wrapper was killed"
-    return JobStatus(
-        state=JobState.LOST,
-        reason=Reason.LOST,
-        reason_detail=f"{detail} before the job could say how it ended",
-        **known,
+    cause = "the machine restarted" if rebooted else "its wrapper was killed"
+    return jobfolder.without_verdict(
+        folder,
+        detail=f"{cause} before the job could say how it ended",
     )
 
 
