@@ -31,10 +31,14 @@ class Builder:
 
     def run(self, document: dict[str, Any]) -> None:
         """Build the whole config; what a partial makes is then called."""
-        self._index(document)
-        target = self.build(document, "")
+        target = self.build(document)
         if document.get("_kind_", "config") == "partial":
             target()
+
+    def build(self, document: Any) -> Any:  # noqa: ANN401
+        """What a whole document stands for; of a partial, without the call."""
+        self._index(document)
+        return self._value(document, "")
 
     def _index(self, node: Any) -> None:  # noqa: ANN401
         # A reference may come before its node: the keys of a document are sorted.
@@ -44,10 +48,9 @@ class Builder:
         for child in inner if isinstance(node, (dict, list)) else ():
             self._index(child)
 
-    def build(self, node: Any, path: str) -> Any:  # noqa: ANN401
-        """What a node stands for."""
+    def _value(self, node: Any, path: str) -> Any:  # noqa: ANN401
         if isinstance(node, list):
-            return [self.build(item, f"{path}[{i}]") for i, item in enumerate(node)]
+            return [self._value(item, f"{path}[{i}]") for i, item in enumerate(node)]
         if not isinstance(node, dict):
             return node
         key = node.get("_ref_", node.get("_id_"))
@@ -63,7 +66,7 @@ class Builder:
                 return self._call(node, path)
             if "_type_" in node:
                 return self._typed(node["_type_"], node["value"], path)
-            return {name: self.build(item, _join(path, name)) for name, item in node.items()}
+            return {name: self._value(item, _join(path, name)) for name, item in node.items()}
         except BaseException:
             if self.failed_at is None:
                 self.failed_at = path
@@ -71,9 +74,9 @@ class Builder:
 
     def _call(self, node: dict[str, Any], path: str) -> Any:  # noqa: ANN401
         target = self.locate(node["_target_"])
-        given = [self.build(arg, f"{path}[{i}]") for i, arg in enumerate(node.get("_args_", ()))]
+        given = [self._value(arg, f"{path}[{i}]") for i, arg in enumerate(node.get("_args_", ()))]
         named = {
-            name: self.build(item, _join(path, name))
+            name: self._value(item, _join(path, name))
             for name, item in node.items()
             if name not in ("_target_", "_kind_", "_args_", "_tags_", "_id_")
         }
@@ -89,10 +92,10 @@ class Builder:
         if kind in ("enum", "import"):
             return self.locate(value)
         if kind == "dict":
-            pairs = self.build(value, path)
+            pairs = self._value(value, path)
             return {key: item for key, item in pairs}  # noqa: C416 # Says what a pair is.
         if kind in CONTAINERS:
-            return CONTAINERS[kind](self.build(value, path))
+            return CONTAINERS[kind](self._value(value, path))
         if kind in SCALARS:
             return SCALARS[kind](value)
         raise ValueError(f"config.json holds a value of the unknown type {kind!r}")

@@ -165,7 +165,7 @@ def run(rank: Rank) -> int:
     terminated = notice_termination()
     builder = load_builder()(code)
     try:
-        builder.run(json.loads(Path(rank.directory, "config.json").read_text(encoding="utf-8")))
+        builder.run(read_config(Path(rank.directory, "config.json")))
     except KeyboardInterrupt:
         # So that whoever waits sees a process that was interrupted, as without us.
         signal.signal(signal.SIGINT, signal.SIG_DFL)
@@ -182,6 +182,14 @@ def run(rank: Rank) -> int:
             rank.failed(kind, 1, _message(error, builder.failed_at))
         return 1
     return 0
+
+
+def read_config(path: Path) -> Any:  # noqa: ANN401
+    """The document that a launch has left for this job."""
+    try:
+        return json.loads(path.read_text(encoding="utf-8"))
+    except (OSError, ValueError) as error:
+        raise ValueError(f"{str(path)!r} cannot be read: {error}") from None
 
 
 def load_builder() -> Any:  # noqa: ANN401
