@@ -69,6 +69,8 @@ class Run:
     notes: str = ""
     observed_at: float | None = None
     stale_since: float | None = None
+    problems: tuple[str, ...] = ()
+    """What of its record could not be read."""
 
     @property
     def id(self) -> str:
