@@ -47,7 +47,7 @@ class Transformer:
             width, self.heads, inner, self.dropout, "gelu", batch_first=True, norm_first=True
         )
 
-        class GPT(nn.Module):
+        class GPT(nn.Module):  # type: ignore[misc, unused-ignore] # Any, where torch is not followed.
             def __init__(self, context: int) -> None:
                 super().__init__()
                 self.bytes = nn.Embedding(BYTES, width)
