@@ -8,9 +8,6 @@ from __future__ import annotations
 import functools
 import importlib.util
 import sys
-from base64 import b64decode
-from dataclasses import dataclass
-from datetime import timedelta
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
@@ -26,6 +23,7 @@ class Builder:
         self.code = code
         self.failed_at: str | None = None
         """The path of the innermost node that could not be built."""
+        self._fresh = False  # Without any factory, no large value is searched for one.
         self._nodes: dict[int, Any] = {}
         self._shared: dict[int, Any] = {}
 
@@ -42,8 +40,10 @@ class Builder:
 
     def _index(self, node: Any) -> None:  # noqa: ANN401
         # A reference may come before its node: the keys of a document are sorted.
-        if isinstance(node, dict) and "_id_" in node:
-            self._nodes[node["_id_"]] = node
+        if isinstance(node, dict):
+            self._fresh = self._fresh or node.get("_kind_") == "arg_factory"
+            if "_id_" in node:
+                self._nodes[node["_id_"]] = node
         inner = node.values() if isinstance(node, dict) else node
         for child in inner if isinstance(node, (dict, list)) else ():
             self._index(child)
@@ -81,11 +81,12 @@ class Builder:
             if name not in ("_target_", "_kind_", "_args_", "_tags_", "_id_")
         }
         kind = node.get("_kind_", "config")
+        fresh = self._fresh and _has_factory([given, named])
         if kind == "config":
-            if _has_factory([given, named]):
+            if fresh:
                 raise TypeError("an ArgFactory has its place inside a Partial only")
             return target(*given, **named)
-        made = _partial(target, given, named)
+        made = (_fresh_partial if fresh else functools.partial)(target, *given, **named)
         return Factory(made) if kind == "arg_factory" else made
 
     def _typed(self, kind: str, value: Any, path: str) -> Any:  # noqa: ANN401
@@ -120,27 +121,25 @@ CONTAINERS: dict[str, Callable[[Any], Any]] = {
     "list": list,
 }
 SCALARS: dict[str, Callable[[Any], Any]] = {
-    "bytes": b64decode,
+    "bytes": lambda text: importlib.import_module("base64").b64decode(text),
     "path": Path,
-    "timedelta": lambda seconds: timedelta(seconds=seconds),
+    "timedelta": lambda seconds: importlib.import_module("datetime").timedelta(seconds=seconds),
     "float": float,
 }
 
 
-@dataclass(frozen=True)
 class Factory:
     """Stands in a partial's arguments for a value that each call makes anew."""
 
-    make: Callable[[], Any]
+    def __init__(self, make: Callable[[], Any]) -> None:
+        self.make = make
 
 
 def _join(path: str, name: str) -> str:
     return f"{path}.{name}" if path else name
 
 
-def _partial(target: Any, given: list[Any], named: dict[str, Any]) -> functools.partial[Any]:  # noqa: ANN401
-    if not _has_factory([given, named]):
-        return functools.partial(target, *given, **named)
+def _fresh_partial(target: Any, /, *given: Any, **named: Any) -> functools.partial[Any]:  # noqa: ANN401
     call = functools.partial(_call_fresh, target)
     promoted = {name: _promote(value) for name, value in named.items()}
     return functools.partial(call, *map(_promote, given), **promoted)

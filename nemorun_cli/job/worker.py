@@ -11,10 +11,8 @@ import os
 import signal
 import sys
 import time
-import traceback
-from dataclasses import dataclass
 from pathlib import Path
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING, Any, NamedTuple
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Sequence
@@ -42,8 +40,7 @@ def main(argv: Sequence[str]) -> int:
     return execute(command, rank) if command else run(rank)
 
 
-@dataclass(frozen=True)
-class Rank:
+class Rank(NamedTuple):  # A dataclass would take a job 12 ms longer to start.
     """This process among those of the job."""
 
     directory: str
@@ -231,6 +228,8 @@ def notice_termination() -> Callable[[], bool]:
 
 def report(error: BaseException, failed_at: str | None) -> None:
     """Print the traceback from the user's first frame on, and where in the config it was."""
+    import traceback
+
     frames = error.__traceback__
     while frames is not None and _ours(frames):
         frames = frames.tb_next
