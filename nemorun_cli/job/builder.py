@@ -123,7 +123,9 @@ CONTAINERS: dict[str, Callable[[Any], Any]] = {
 SCALARS: dict[str, Callable[[Any], Any]] = {
     "bytes": lambda text: importlib.import_module("base64").b64decode(text),
     "path": Path,
-    "timedelta": lambda seconds: importlib.import_module("datetime").timedelta(seconds=seconds),
+    "timedelta": lambda value: importlib.import_module("datetime").timedelta(
+        *(value if isinstance(value, list) else (0, value))  # Days, seconds and so on; or seconds.
+    ),
     "float": float,
 }
 

@@ -37,6 +37,7 @@ def typed(kind: str, value: Any) -> dict[str, Any]:
         (typed("bytes", "AP8="), b"\x00\xff"),
         (typed("path", "a b/c"), pathlib.Path("a b/c")),
         (typed("timedelta", 90.5), timedelta(seconds=90.5)),
+        (typed("timedelta", [-1, 2, 3]), timedelta(-1, 2, 3)),
         (typed("enum", "signal:Signals.SIGTERM"), 15),
         (typed("float", "-inf"), -math.inf),
         (typed("import", "math:pi"), math.pi),
