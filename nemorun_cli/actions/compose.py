@@ -1,8 +1,9 @@
 """From a typed command line, or an earlier run, to a run that is settled in every detail."""
 
 import json
+import os
 from collections.abc import Callable, Mapping
-from dataclasses import dataclass, fields, replace
+from dataclasses import asdict, dataclass, fields, replace
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
@@ -18,7 +19,10 @@ if TYPE_CHECKING:
     from nemorun_cli.config.recipe import Resolved
 
 COMMAND = "command"
-Packager = Callable[[Path], Code]
+EVERYTHING = "*"
+"""The setting `link` for all ignored entries at the top of the project."""
+Packager = Callable[[Path, str], Code]
+"""Makes, or only measures, the snapshot of a project for a job that starts in a folder of it."""
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -43,11 +47,28 @@ class Surroundings:
     root: Path | None
     """The project's folder, if there is a project."""
 
-    @classmethod
-    def here(cls, environ: Mapping[str, str], cwd: Path) -> "Surroundings":
-        """The surroundings of this process; looks for the project's root."""
-        home = Path(environ.get("HOME") or "/")
-        return cls(cwd=cwd, environ=environ, root=packagers.find_root(cwd, home=home))
+
+def surroundings(environ: Mapping[str, str] = os.environ) -> Surroundings:
+    """Those of this process."""
+    cwd = Path.cwd()
+    home = Path(environ.get("HOME") or "/")
+    return Surroundings(cwd=cwd, environ=environ, root=packagers.find_root(cwd, home=home))
+
+
+def snapshot(ports: Ports) -> Packager:
+    """The packager of a launch: it stores the snapshot."""
+    store = ports.store
+    return lambda root, workdir: packagers.take(
+        root, store.code, home=store.home, workdir=workdir, now=ports.clock()
+    )
+
+
+def measure(ports: Ports) -> Packager:
+    """The packager of a dry run: it only tells what would be stored."""
+    store = ports.store
+    return lambda root, workdir: packagers.measure(
+        root, store.code, home=store.home, workdir=workdir, now=ports.clock()
+    )
 
 
 def launch(
@@ -63,21 +84,23 @@ def launch(
     UsageError with every problem of the overrides at once. `package` makes the snapshot, and is
     called only when everything else is known to be right.
     """
-    content, own = _content(recipe, request, around)
+    content, own_file = _content(recipe, request, around)
     settled = _settled(request, around, ports=ports)
-    if around.root is not None:
-        return _with_code(content, settled, request, around, ports=ports, package=package)
-    links = {own.name: str(own)} if own is not None else {}
-    workdir = str(around.cwd) if content.argv is not None else "."
-    return prepare(
-        content,
-        settled,
-        request.label,
-        code=None,
-        workdir=workdir,
-        links=links,
-        now=ports.clock(),
-    )
+    label, now = request.label, ports.clock()
+    if around.root is None:
+        links = {own_file.name: str(own_file)} if own_file else {}
+        workdir = "." if content.argv is None else str(around.cwd)
+        alone = prepare(
+            content, settled, label, code=None, workdir=workdir, links=links, now=now
+        )
+        return replace(alone, notices=(_no_project(content, around),))
+    workdir = "."
+    if content.argv is not None:
+        workdir = str(around.cwd.relative_to(around.root))
+    prepare(content, settled, label, code=None, workdir=workdir, links={}, now=now)
+    code = package(around.root, workdir)
+    links = _links(around.root, code, settled.resources.link)
+    return prepare(content, settled, label, code=code, workdir=workdir, links=links, now=now)
 
 
 def rerun(run: Run, request: Request, around: Surroundings, *, ports: Ports) -> Prepared:
@@ -85,15 +108,14 @@ def rerun(run: Run, request: Request, around: Surroundings, *, ports: Ports) -> 
 
     Targets are imported from the stored code, never from here. NotFoundError when that is gone.
     """
-    code = _stored_code(run)
-    content = _content_of(run, request, code, ports=ports)
     record = run.record
-    request = replace(
+    code = _stored_code(run)
+    again = replace(
         request,
         executor=request.executor or record.profile or record.executor,
-        settings=(*_typed_settings(record.settings), *request.settings),
-        env=(*_env_of(record.environment), *request.env),
-        secrets=(*record.environment.get("secrets", ()), *request.secrets),
+        settings=(*_typed(record.settings), *request.settings),
+        env=(*_variables(record.environment), *request.env),
+        secrets=tuple(dict.fromkeys([*record.environment.get("secrets", ()), *request.secrets])),
         label=replace(
             request.label,
             name=request.label.name or record.name,
@@ -101,15 +123,18 @@ def rerun(run: Run, request: Request, around: Surroundings, *, ports: Ports) -> 
             parent=run.id,
         ),
     )
-    settled = _settled(request, around, ports=ports)
     plan = json.loads(ports.store.document(run.id, "plan.json"))
+    outside = plan["links"]
+    if code is not None:
+        own = f"{code.path}/"
+        outside = {name: to for name, to in outside.items() if not to.startswith(own)}
     return prepare(
-        content,
-        settled,
-        request.label,
+        _again(run, request, code, ports=ports),
+        _settled(again, around, ports=ports),
+        again.label,
         code=code,
-        workdir=plan.get("workdir", "."),
-        links=_links_outside(plan.get("links", {}), code),
+        workdir=record.workdir,
+        links=outside,
         now=ports.clock(),
     )
 
@@ -130,10 +155,27 @@ def _content(
     from nemorun_cli.config.recipe import resolve
 
     resolved = resolve(recipe, request.arguments, root=around.root, cwd=around.cwd)
-    return _from_resolved(resolved), resolved.own_file
+    return _from(resolved), resolved.own_file
 
 
-def _from_resolved(resolved: "Resolved") -> Content:
+def _again(run: Run, request: Request, code: Code | None, *, ports: Ports) -> Content:
+    record = run.record
+    if record.argv is not None:
+        return Content(recipe=COMMAND, argv=request.arguments or record.argv)
+    from nemorun_cli.config.recipe import reapply
+
+    document = json.loads(ports.store.document(run.id, "config.json"))
+    root = None if code is None else Path(code.path)
+    again = _from(reapply(document, request.arguments, root=root))
+    return replace(
+        again,
+        recipe=record.recipe,
+        source=record.recipe_source,
+        overrides=(*record.overrides, *request.arguments),
+    )
+
+
+def _from(resolved: "Resolved") -> Content:
     return Content(
         recipe=resolved.recipe,
         config=resolved.text,
@@ -141,3 +183,75 @@ def _from_resolved(resolved: "Resolved") -> Content:
         overrides=resolved.overrides,
         source=resolved.source,
     )
+
+
+def _settled(request: Request, around: Surroundings, *, ports: Ports) -> settle.Settled:
+    chosen = settings.load(environ=around.environ, root=around.root)
+    choice = settings.choose(chosen, request.executor)
+    kind = executors.load(choice.executor)
+    found = settings.resolve(chosen, choice, (kind, kind.Resources), request.settings)
+    values = {name: each.value for name, each in found.items()}
+    executor = settle.executor_from(kind, values, ports.store.home)
+    env, secrets = settle.environment(request.env, request.secrets, around.environ)
+    return settle.Settled(
+        executor=executor,
+        resources=settle.resources_from(kind.Resources, values),
+        settings={name: asdict(each) for name, each in found.items()},
+        profile=choice.profile,
+        env=env,
+        secrets=secrets,
+        after=settle.parents(request.label.after, executor, ports=ports),
+    )
+
+
+def _links(root: Path, code: Code, names: tuple[str, ...]) -> dict[str, str]:
+    """The ignored entries that the job may read: name to path."""
+    wanted = [name for name in names if name != EVERYTHING]
+    for name in wanted:
+        if not (root / name).exists():
+            raise UsageError(f"link: there is no {name!r} in {root}")
+    if EVERYTHING in names:
+        wanted += packagers.ignored_entries(root, code)
+    return {name: str(root / name) for name in dict.fromkeys(wanted)}
+
+
+def _no_project(content: Content, around: Surroundings) -> str:
+    if content.argv is not None:
+        return f"no project here: it runs in {around.cwd}, on files that may still change"
+    return "no project here: only the recipe's own file goes with the job"
+
+
+def _stored_code(run: Run) -> Code | None:
+    record = run.record
+    if record.code is None:
+        return None
+    known = {each.name for each in fields(Code)}
+    values: dict[str, Any] = {name: each for name, each in record.code.items() if name in known}
+    code = Code(**{**values, "entries": tuple(values["entries"])})
+    if not Path(code.path).is_dir():
+        raise NotFoundError(
+            f"the code of {run.id} is not in the store any more",
+            hint=f"launch {record.recipe} again from its project",
+        )
+    return code
+
+
+def _typed(values: Mapping[str, Any]) -> list[str]:
+    """The settings that were typed at the launch, as they would be typed again."""
+    typed = {name: each["value"] for name, each in values.items() if each["source"] == "-x"}
+    return [f"{name}={_text(name, value)}" for name, value in typed.items()]
+
+
+def _text(name: str, value: object) -> str:
+    if isinstance(value, (list, tuple)):
+        return ",".join(map(str, value))
+    if name in _SECONDS and value is not None:
+        return f"{value}s"
+    return str(value).lower() if isinstance(value, bool) else str(value)
+
+
+_SECONDS = ("time", "grace")
+
+
+def _variables(environment: Mapping[str, Any]) -> list[str]:
+    return [f"{name}={value}" for name, value in environment.get("values", {}).items()]

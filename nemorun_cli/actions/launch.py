@@ -52,6 +52,8 @@ class Prepared:
     spec: JobSpec
     settled: Settled
     plan: Plan
+    notices: tuple[str, ...] = ()
+    """What the user should know of choices that were made for them."""
 
 
 def prepare(
@@ -131,6 +133,7 @@ def _record(  # noqa: PLR0913, PLR0917
         config_hash=content.config_hash,
         code=None if spec.code is None else asdict(spec.code),
         argv=content.argv,
+        workdir=spec.workdir,
         overrides=content.overrides,
         settings=settled.settings,
         environment={"values": dict(settled.env), "secrets": sorted(settled.secrets)},

@@ -150,7 +150,7 @@ class Code:
     root: str
     """The project folder it was taken from."""
     entries: tuple[str, ...]
-    """Its top-level names, sorted."""
+    """The paths in it to which a working folder links, sorted; mostly its top-level names."""
     files: int = 0
     bytes: int = 0
     commit: str | None = None

@@ -48,6 +48,8 @@ class RunRecord:
     code: Mapping[str, Any] | None = None
     argv: tuple[str, ...] | None = None
     """The command line of a `command` run."""
+    workdir: str = "."
+    """Where the payload starts, in its working folder or, without code, anywhere."""
     overrides: tuple[str, ...] = ()
     settings: Mapping[str, Any] = field(default_factory=dict)
     """Each setting as used: name to {value, source}."""

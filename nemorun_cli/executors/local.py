@@ -39,6 +39,16 @@ _PATIENCE = 10
 
 
 @dataclass(frozen=True, kw_only=True)
+class LocalResources(Resources):
+    """What a job asks for on this machine."""
+
+    link: tuple[str, ...] = setting(
+        ("*",),
+        "ignored paths of the project that the job may read; `*`: all at its top",
+    )
+
+
+@dataclass(frozen=True, kw_only=True)
 class LocalExecutor:
     """This machine: one process session a job, and nothing of ours that stays."""
 
@@ -46,7 +56,7 @@ class LocalExecutor:
     summary: ClassVar[str] = "detached processes on this machine"
     instant: ClassVar[bool] = True
     settle: ClassVar[float] = 0
-    Resources: ClassVar[type[Resources]] = Resources
+    Resources: ClassVar[type[Resources]] = LocalResources
 
     job_dir: str = setting("", "folder that holds the jobs' folders")
     shell: str = setting("/bin/sh", "the POSIX shell that runs job.sh")

@@ -1,0 +1,245 @@
+"""Settings of executors: from where they come, which wins, and what they mean."""
+
+import dataclasses
+import difflib
+import types
+import typing
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Any
+
+from nemorun_cli.core.durations import parse_duration
+from nemorun_cli.core.errors import UsageError
+
+DEFAULT_EXECUTOR = "local"
+DEFAULT = "default"
+PROJECT_FILES = ("nemorun.toml", "pyproject.toml")
+_PREFIX = "NEMORUN_"
+# A repository that somebody else wrote may not decide what is run here, or with whose keys.
+_NEVER_FROM_A_PROJECT = ("ssh", "tunnel", "host_key", "known_hosts", "proxy", "home", "secret")
+_AT_LEAST_ONE = ("nodes", "nproc")
+# Jobs find these in their environment, and a launch from inside a job must not take them for its own.
+_JOB_VARIABLES = ("NEMORUN_GPUS_PER_NODE",)
+
+
+@dataclass(frozen=True, kw_only=True)
+class Layer:
+    """The settings of one file."""
+
+    source: str
+    common: Mapping[str, Any]
+    executors: Mapping[str, Mapping[str, Any]]
+
+
+@dataclass(frozen=True, kw_only=True)
+class Settings:
+    """All that is set outside the command line, low to high."""
+
+    layers: tuple[Layer, ...]
+    environ: Mapping[str, str]
+
+
+@dataclass(frozen=True, kw_only=True)
+class Choice:
+    """The executor that a name stands for."""
+
+    executor: str
+    profile: str | None
+
+
+@dataclass(frozen=True, kw_only=True)
+class Setting:
+    """One setting as used."""
+
+    value: Any
+    source: str
+
+
+def load(*, environ: Mapping[str, str], root: Path | None) -> Settings:
+    """Read the user's settings file and the project's.
+
+    UsageError for a file that is no TOML, and for a project that sets what it may not.
+    """
+    config = Path(environ.get("XDG_CONFIG_HOME") or Path(environ.get("HOME") or "/") / ".config")
+    layers = [_layer(config / "nemorun" / "config.toml", "the user's config.toml", ())]
+    for name in PROJECT_FILES if root else ():
+        table = ("tool", "nemorun") if name == "pyproject.toml" else ()
+        layer = _layer(Path(root or ".") / name, name, table)
+        _refuse_dangerous(layer)
+        layers.append(layer)
+    return Settings(layers=tuple(layers), environ=environ)
+
+
+def choose(settings: Settings, name: str | None) -> Choice:
+    """The executor for `-e NAME`, or for none: NEMORUN_EXECUTOR, a file's `executor`, `local`."""
+    common = [layer.common["executor"] for layer in settings.layers if "executor" in layer.common]
+    asked = name or settings.environ.get("NEMORUN_EXECUTOR") or (common or [DEFAULT_EXECUTOR])[-1]
+    tables = [layer.executors[asked] for layer in settings.layers if asked in layer.executors]
+    kinds = [str(table["type"]) for table in tables if "type" in table]
+    if not tables or (kinds or [asked])[-1] == asked:
+        return Choice(executor=str(asked), profile=None)
+    return Choice(executor=(kinds or [asked])[-1], profile=str(asked))
+
+
+def profiles(settings: Settings) -> dict[str, str]:
+    """The profiles that the files define: name to executor."""
+    names = dict.fromkeys(name for layer in settings.layers for name in layer.executors)
+    chosen = {name: choose(settings, name) for name in names}
+    return {name: each.executor for name, each in chosen.items() if each.profile}
+
+
+def resolve(
+    settings: Settings,
+    choice: Choice,
+    kinds: Sequence[type],
+    assignments: Sequence[str],
+) -> dict[str, Setting]:
+    """Every setting of these dataclasses with its value and source.
+
+    Low to high: default, files, NEMORUN_NAME, the profile's table, `-x`. UsageError for a name
+    that is no setting, and for a value that does not fit.
+    """
+    known = {each.name: each for kind in kinds for each in dataclasses.fields(kind) if each.metadata}
+    hints = {name: hint for kind in kinds for name, hint in typing.get_type_hints(kind).items()}
+    found = {name: Setting(value=_default(each), source=DEFAULT) for name, each in known.items()}
+    for source, name, value in _assigned(settings, choice, known, assignments):
+        if name not in known:
+            raise _unknown(name, source, choice.executor, found)
+        kind = known[name].metadata.get("kind", "")
+        found[name] = Setting(value=_read(name, value, hints[name], kind, source), source=source)
+    return found
+
+
+def type_text(annotation: Any, kind: str) -> str:  # noqa: ANN401
+    """The type of a setting in a word or two."""
+    if kind:
+        return kind
+    members = [each for each in typing.get_args(annotation) if each not in (type(None), ...)]
+    if isinstance(annotation, types.UnionType):
+        return "|".join(type_text(each, "") for each in members)
+    if typing.get_origin(annotation) is tuple:
+        return "list"
+    return getattr(annotation, "__name__", str(annotation))
+
+
+def _assigned(
+    settings: Settings,
+    choice: Choice,
+    known: Mapping[str, Any],
+    assignments: Sequence[str],
+) -> list[tuple[str, str, Any]]:
+    """(source, name, value) for everything that is set, low to high."""
+    found: list[tuple[str, str, Any]] = []
+    for layer in settings.layers:
+        table = {**layer.common.get("settings", {}), **layer.executors.get(choice.executor, {})}
+        found += [(layer.source, name, value) for name, value in table.items() if name != "type"]
+    for name in known:
+        variable = _PREFIX + name.upper()
+        if variable in settings.environ and variable not in _JOB_VARIABLES:
+            found.append((variable, name, settings.environ[variable]))
+    for layer in settings.layers if choice.profile else ():
+        source = f"profile {choice.profile} ({layer.source})"
+        table = layer.executors.get(choice.profile or "", {})
+        found += [(source, name, value) for name, value in table.items() if name != "type"]
+    for text in assignments:
+        name, given, value = text.partition("=")
+        if not given or not name:
+            raise UsageError(f"-x expects NAME=VALUE, got {text!r}", hint="for example -x time=2h")
+        found.append(("-x", name.strip(), value))
+    return found
+
+
+def _layer(path: Path, source: str, table: tuple[str, ...]) -> Layer:
+    values = _toml(path)
+    for name in table:
+        values = values.get(name, {})
+    executors = values.get("executors", {})
+    if not all(isinstance(each, dict) for each in (executors, *executors.values())):
+        raise UsageError(f"{path}: [executors.NAME] is a table of settings")
+    return Layer(source=source, common=values, executors=executors)
+
+
+def _toml(path: Path) -> dict[str, Any]:
+    try:
+        text = path.read_text(encoding="utf-8")
+    except FileNotFoundError:
+        return {}
+    except (OSError, UnicodeDecodeError) as error:
+        raise UsageError(f"cannot read {path}: {error}") from None
+    import tomllib
+
+    try:
+        return tomllib.loads(text)
+    except tomllib.TOMLDecodeError as error:
+        raise UsageError(f"{path} is not TOML: {error}") from None
+
+
+def _refuse_dangerous(layer: Layer) -> None:
+    tables = {"settings": layer.common.get("settings", {}), **layer.executors}
+    for table, values in tables.items():
+        for name in values:
+            if any(word in name.lower() for word in _NEVER_FROM_A_PROJECT):
+                raise UsageError(
+                    f"{layer.source} sets {name!r} in {table!r}, which a project may not",
+                    hint="set it in ~/.config/nemorun/config.toml, or with -x",
+                )
+
+
+def _default(each: "dataclasses.Field[Any]") -> Any:  # noqa: ANN401
+    if each.default_factory is not dataclasses.MISSING:
+        return each.default_factory()
+    return each.default
+
+
+def _unknown(name: str, source: str, executor: str, known: Mapping[str, Setting]) -> UsageError:
+    near = difflib.get_close_matches(name, known, n=1)
+    listed = ", ".join(f"{each}={value.value}" for each, value in known.items())
+    meant = f"did you mean {near[0]!r}? " if near else ""
+    return UsageError(
+        f"the executor {executor!r} has no setting {name!r} (from {source})",
+        hint=f"{meant}there are: {listed}",
+    )
+
+
+def _read(name: str, value: Any, annotation: Any, kind: str, source: str) -> Any:  # noqa: ANN401
+    try:
+        read = _fitting(value, annotation, kind)
+    except ValueError as error:
+        raise UsageError(f"{name} {error} (from {source})") from None
+    if isinstance(read, int) and not isinstance(read, bool):
+        least = 1 if name in _AT_LEAST_ONE else 0
+        if read < least:
+            raise UsageError(f"{name} expects {least} or more, got {read} (from {source})")
+    return read
+
+
+def _fitting(value: Any, annotation: Any, kind: str) -> Any:  # noqa: ANN401
+    members = typing.get_args(annotation)
+    if isinstance(annotation, types.UnionType):
+        if isinstance(value, str) and value.lower() in ("none", "null", ""):
+            return None
+        (annotation,) = (each for each in members if each is not type(None))
+    if kind == "duration":
+        return value * 60 if isinstance(value, int) else parse_duration(str(value))
+    if typing.get_origin(annotation) is tuple:
+        texts = value.split(",") if isinstance(value, str) else value
+        return tuple(str(each).strip() for each in texts if str(each).strip())
+    return _READERS.get(annotation, str)(value)
+
+
+def _whole(value: Any) -> int:  # noqa: ANN401
+    try:
+        return int(str(value))
+    except ValueError:
+        raise ValueError(f"expects a whole number, got {value!r}") from None
+
+
+def _truth(value: Any) -> bool:  # noqa: ANN401
+    word = str(value).lower()
+    if word not in ("true", "false"):
+        raise ValueError(f"expects true or false, got {value!r}")
+    return word == "true"
+
+
+_READERS: Mapping[Any, Any] = {int: _whole, bool: _truth, str: str, float: float}
