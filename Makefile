@@ -1,0 +1,58 @@
+# nemorun: `make help` lists the targets.
+SHELL := /bin/sh
+PYTHON ?= $(shell for each in python3.13 python3.12 python3.11 python3; do \
+	"$$each" -c 'import sys; sys.exit(sys.version_info < (3, 11))' 2>/dev/null && echo "$$each" && break; done)
+VENV := .venv
+BIN := $(VENV)/bin
+STAMP := $(VENV)/.installed
+export NEMORUN_REQUIRE_BACKENDS ?=
+
+.PHONY: help demo test check lint types imports golden completions bench build clean machine
+
+help: ## list the targets
+	@grep -E '^[a-z]+:.*## ' $(MAKEFILE_LIST) | sed 's/:.*## /\t/' | expand -t 14
+
+machine:
+	@sh tests/testbed/machine.sh
+
+$(STAMP): pyproject.toml constraints.txt | machine
+	@test -n "$(PYTHON)" || { echo "Python 3.11 or newer is needed; set PYTHON=..." >&2; exit 1; }
+	test -x $(BIN)/python || $(PYTHON) -m venv $(VENV)
+	$(BIN)/python -m pip install --quiet --disable-pip-version-check -c constraints.txt -e '.[dev,torch]'
+	@touch $@
+
+demo: $(STAMP) ## set everything up and train a model through nemorun
+	PATH="$(CURDIR)/$(BIN):$$PATH" sh tests/testbed/demo.sh
+
+test: $(STAMP) ## set everything up and pass the tests
+	$(BIN)/python -m pytest -n 2 --dist loadfile tests
+
+check: lint types imports ## everything that reads the code without running it
+
+lint: $(STAMP) ## style and formatting
+	$(BIN)/ruff check .
+	$(BIN)/ruff format --check .
+	$(BIN)/vermin --quiet --no-tips --violations -t=3.8- --eval-annotations nemorun_cli/job
+
+types: $(STAMP) ## types of the package and of its tests
+	$(BIN)/mypy nemorun_cli recipes tests
+
+imports: $(STAMP) ## who may import whom
+	$(BIN)/lint-imports
+
+golden: $(STAMP) ## write the expected texts of the tests anew; read the diff
+	NEMORUN_GOLDEN=write $(BIN)/python -m pytest -q tests/cli
+
+completions: $(STAMP) ## write completions/ anew
+	$(BIN)/python -m nemorun_cli.cli.complete completions
+
+bench: $(STAMP) ## measure the budgets
+	$(BIN)/python tests/benchmarks/bench.py
+
+build: $(STAMP) ## wheel and source distribution, in dist/
+	rm -rf dist build
+	$(BIN)/python -m build --quiet
+	$(BIN)/python -m zipfile -l dist/*.whl | grep -E 'nemorun_recipes/gpt.py|job/job.sh|job/worker.py|shim/fiddle.py'
+
+clean: ## remove everything that make has made
+	rm -rf $(VENV) .make build dist *.egg-info .mypy_cache .ruff_cache .pytest_cache .hypothesis
