@@ -100,7 +100,9 @@ def resolve(
     Low to high: default, files, NEMORUN_NAME, the profile's table, `-x`. UsageError for a name
     that is no setting, and for a value that does not fit.
     """
-    known = {each.name: each for kind in kinds for each in dataclasses.fields(kind) if each.metadata}
+    known = {
+        each.name: each for kind in kinds for each in dataclasses.fields(kind) if each.metadata
+    }
     hints = {name: hint for kind in kinds for name, hint in typing.get_type_hints(kind).items()}
     found = {name: Setting(value=_default(each), source=DEFAULT) for name, each in known.items()}
     for source, name, value in _assigned(settings, choice, known, assignments):

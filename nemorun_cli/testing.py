@@ -1,9 +1,9 @@
 """Contracts that every executor keeps, as tests to inherit, and a fake that keeps them.
 
-    class TestMyExecutor(ExecutorContract):
-        @pytest.fixture
-        def executor(self, tmp_path):
-            return MyExecutor.here(tmp_path)
+class TestMyExecutor(ExecutorContract):
+@pytest.fixture
+def executor(self, tmp_path):
+return MyExecutor.here(tmp_path)
 """
 
 import json
@@ -30,7 +30,7 @@ from nemorun_cli.core.jobs import (
 from nemorun_cli.core.ports import Executor
 
 HOSTILE = (
-    "it's \"quoted\"",
+    'it\'s "quoted"',
     "$(touch canary) `touch canary` $HOME ${HOME}",
     "two\nlines\tand a tab",
     "; touch canary & | > canary #",

@@ -4,7 +4,7 @@ import time
 from collections.abc import Callable, Iterator, Sequence
 from dataclasses import dataclass
 
-from nemorun_cli.actions.observe import Refresh, conclude, refresh
+from nemorun_cli.actions.observe import Refresh, refresh
 from nemorun_cli.actions.wait import pause
 from nemorun_cli.actions.wiring import Ports, resources_of
 from nemorun_cli.core.errors import NemorunError
@@ -44,7 +44,9 @@ def cancel(
     problems += [problem for run in seen.runs if run.live for problem in _ask(run, ports)]
     current = seen.runs
     if verify:
-        end = time.monotonic() + max((_patience(run, ports) for run in current if run.live), default=0)
+        end = time.monotonic() + max(
+            (_patience(run, ports) for run in current if run.live), default=0
+        )
         while any(run.live for run in current) and time.monotonic() < end:
             live = [run for run in current if run.live]
             tell(live)

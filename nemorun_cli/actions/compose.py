@@ -90,9 +90,7 @@ def launch(
     if around.root is None:
         links = {own_file.name: str(own_file)} if own_file else {}
         workdir = "." if content.argv is None else str(around.cwd)
-        alone = prepare(
-            content, settled, label, code=None, workdir=workdir, links=links, now=now
-        )
+        alone = prepare(content, settled, label, code=None, workdir=workdir, links=links, now=now)
         return replace(alone, notices=(_no_project(content, around),))
     workdir = "."
     if content.argv is not None:

@@ -28,7 +28,9 @@ def examine(name: str | None, *, ports: Ports) -> Iterator[Check]:
     """
     yield Check(what="python", fine=sys.version_info >= (3, 11), seen=sys.version.split()[0])
     git = shutil.which("git")
-    yield Check(what="git", fine=git is not None, seen=git or "not on PATH: snapshots walk the tree")
+    yield Check(
+        what="git", fine=git is not None, seen=git or "not on PATH: snapshots walk the tree"
+    )
     yield _store(ports)
     for each in [name] if name else executors.names():
         yield from _executor(each, ports)

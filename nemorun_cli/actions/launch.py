@@ -6,7 +6,6 @@ import socket
 from collections.abc import Mapping
 from dataclasses import asdict, dataclass, replace
 from datetime import UTC, datetime
-from pathlib import Path
 from typing import Any
 
 from nemorun_cli import processes

@@ -6,7 +6,6 @@ from dataclasses import dataclass, field, fields
 from pathlib import Path
 from typing import Any
 
-from nemorun_cli import executors
 from nemorun_cli.actions.observe import Refresh, refresh
 from nemorun_cli.actions.select import run_of
 from nemorun_cli.actions.wiring import Ports

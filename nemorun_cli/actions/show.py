@@ -5,7 +5,7 @@ from collections.abc import Mapping
 from dataclasses import dataclass
 from typing import Any
 
-from nemorun_cli.actions.observe import Refresh, refresh
+from nemorun_cli.actions.observe import refresh
 from nemorun_cli.actions.wiring import Ports
 from nemorun_cli.core.errors import NemorunError
 from nemorun_cli.core.ports import HasMetrics

@@ -108,7 +108,9 @@ def _usage(error: Exception) -> UsageError | None:
     context = getattr(error, "ctx", None)
     path = context.command_path if context is not None else "nemorun"
     message = str(tell()).rstrip(".")
-    return UsageError(message[:1].lower() + message[1:], hint=f"`{path} --help` tells what it takes")
+    return UsageError(
+        message[:1].lower() + message[1:], hint=f"`{path} --help` tells what it takes"
+    )
 
 
 def _exit_code(error: Exception) -> int | None:

@@ -25,7 +25,8 @@ def command(  # noqa: PLR0913
     every: Annotated[bool, typer.Option("--all", help="All live runs; needs --yes.")] = False,
     yes: Annotated[bool, typer.Option("--yes", "-y", help="Do not ask.")] = False,
     no_wait: Annotated[
-        bool, typer.Option("--no-wait", help="Do not wait until they have ended."),
+        bool,
+        typer.Option("--no-wait", help="Do not wait until they have ended."),
     ] = False,
     json: params.JsonOption = False,
 ) -> int:

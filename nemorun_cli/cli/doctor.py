@@ -12,7 +12,8 @@ NOT_IN_ORDER = 3
 
 def command(
     executor: Annotated[
-        str | None, typer.Argument(metavar="[EXECUTOR]", help="This one alone; else all."),
+        str | None,
+        typer.Argument(metavar="[EXECUTOR]", help="This one alone; else all."),
     ] = None,
     *,
     json: params.JsonOption = False,

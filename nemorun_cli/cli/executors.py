@@ -9,11 +9,13 @@ from nemorun_cli.cli import output, params
 
 def command(
     name: Annotated[
-        str | None, typer.Argument(metavar="[NAME]", help="The settings of this executor or profile."),
+        str | None,
+        typer.Argument(metavar="[NAME]", help="The settings of this executor or profile."),
     ] = None,
     *,
     set_: Annotated[
-        list[str] | None, typer.Option("--set", "-x", metavar="NAME=VALUE", help="As for launch."),
+        list[str] | None,
+        typer.Option("--set", "-x", metavar="NAME=VALUE", help="As for launch."),
     ] = None,
     json: params.JsonOption = False,
 ) -> None:
@@ -46,5 +48,8 @@ def _describe(name: str, assignments: list[str], *, json: bool) -> None:
 
         output.document(document(executor=name, settings=found))
         return
-    rows = [(each["name"], each["type"], str(each["value"]), each["source"], each["doc"]) for each in found]
+    rows = [
+        (each["name"], each["type"], str(each["value"]), each["source"], each["doc"])
+        for each in found
+    ]
     output.table(("SETTING", "TYPE", "VALUE", "FROM", "WHAT IT IS"), rows, shrink=(4, 3, 2))

@@ -4,7 +4,7 @@ from typing import Annotated
 
 import typer
 
-from nemorun_cli.cli import output, params, starting
+from nemorun_cli.cli import params, starting
 
 
 def command(  # noqa: PLR0913
@@ -54,7 +54,15 @@ def command(  # noqa: PLR0913
         json=json,
     )
     request = starting.request(
-        overrides, executor, set_, env, secret, name=name, experiment=experiment, tag=tag, after=after
+        overrides,
+        executor,
+        set_,
+        env,
+        secret,
+        name=name,
+        experiment=experiment,
+        tag=tag,
+        after=after,
     )
     ports = wiring.ports()
     around = compose.surroundings()

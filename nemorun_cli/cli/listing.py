@@ -20,7 +20,9 @@ def command(  # noqa: PLR0913
     experiment: params.ExperimentFilter = None,
     tag: params.TagFilter = None,
     since: params.SinceOption = None,
-    limit: Annotated[int, typer.Option("--limit", "-n", min=0, help="At most this many; 0: all.")] = 50,
+    limit: Annotated[
+        int, typer.Option("--limit", "-n", min=0, help="At most this many; 0: all.")
+    ] = 50,
     quiet: Annotated[bool, typer.Option("--quiet", "-q", help="Print ids alone.")] = False,
     refresh: params.RefreshOption = Refresh.AUTO,
     strict: params.StrictOption = False,

@@ -12,17 +12,20 @@ def command(  # noqa: PLR0913
     run: params.RunArg = "last",
     *,
     follow: Annotated[
-        bool, typer.Option("--follow", "-f", help="Print lines as they come, until the run ends."),
+        bool,
+        typer.Option("--follow", "-f", help="Print lines as they come, until the run ends."),
     ] = False,
     tail: Annotated[
-        int | None, typer.Option("--tail", "-n", min=0, help="The last lines alone."),
+        int | None,
+        typer.Option("--tail", "-n", min=0, help="The last lines alone."),
     ] = None,
     rank: Annotated[
         int | None,
         typer.Option(help="Of this rank; else of rank 0 and of the first that failed."),
     ] = None,
     grep: Annotated[
-        str | None, typer.Option(help="Lines in which this regular expression is found."),
+        str | None,
+        typer.Option(help="Lines in which this regular expression is found."),
     ] = None,
     path: Annotated[bool, typer.Option("--path", help="Print where the log files are.")] = False,
     json: params.JsonOption = False,

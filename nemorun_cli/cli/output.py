@@ -65,7 +65,9 @@ def end_progress() -> None:
         sys.stderr.flush()
 
 
-def table(head: Sequence[str], rows: Iterable[Sequence[str]], *, shrink: Sequence[int] = ()) -> None:
+def table(
+    head: Sequence[str], rows: Iterable[Sequence[str]], *, shrink: Sequence[int] = ()
+) -> None:
     """A table for a person, or tab-separated lines without a head for a program.
 
     Columns named in `shrink` give way, in that order, where the terminal is too narrow.

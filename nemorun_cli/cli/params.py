@@ -98,5 +98,3 @@ def _state(word: str) -> JobState:
         f"no state named {word!r}",
         hint=f"the states are {', '.join(groups).lower()}",
     )
-
-

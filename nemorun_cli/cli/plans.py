@@ -46,9 +46,7 @@ def lines_of(prepared: Prepared) -> Iterator[str]:
     linked = [name for name in plan.links if code is None or name not in code.entries]
     if linked:
         yield f"linked     {', '.join(linked)}"
-    changed = {
-        name: each for name, each in record.settings.items() if each["source"] != "default"
-    }
+    changed = {name: each for name, each in record.settings.items() if each["source"] != "default"}
     for name, each in changed.items():
         yield f"setting    {name} = {each['value']}  ({each['source']})"
     for name in (*record.environment["values"], *record.environment["secrets"]):

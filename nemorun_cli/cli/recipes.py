@@ -9,7 +9,8 @@ from nemorun_cli.cli import output, params
 
 def command(
     recipe: Annotated[
-        str | None, typer.Argument(metavar="[RECIPE]", help="What can be set in this one."),
+        str | None,
+        typer.Argument(metavar="[RECIPE]", help="What can be set in this one."),
     ] = None,
     *,
     json: params.JsonOption = False,

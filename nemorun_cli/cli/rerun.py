@@ -46,7 +46,15 @@ def command(  # noqa: PLR0913
         json=json,
     )
     request = starting.request(
-        overrides, executor, set_, env, secret, name=name, experiment=experiment, tag=tag, after=after
+        overrides,
+        executor,
+        set_,
+        env,
+        secret,
+        name=name,
+        experiment=experiment,
+        tag=tag,
+        after=after,
     )
     ports = wiring.ports()
     earlier = run_of(run, ports=ports)

@@ -17,10 +17,12 @@ def command(
     run: params.RunArg = "last",
     *,
     config: Annotated[
-        bool, typer.Option("--config", help="Print the config alone, as YAML."),
+        bool,
+        typer.Option("--config", help="Print the config alone, as YAML."),
     ] = False,
     script: Annotated[
-        bool, typer.Option("--script", help="Print the job's script alone, as submitted."),
+        bool,
+        typer.Option("--script", help="Print the job's script alone, as submitted."),
     ] = False,
     json: params.JsonOption = False,
 ) -> None:

@@ -18,11 +18,14 @@ if TYPE_CHECKING:
     from nemorun_cli.core.runs import Run
 
 ExecutorOption = Annotated[
-    str | None, typer.Option("--executor", "-e", help="An executor, or a profile of your settings."),
+    str | None,
+    typer.Option("--executor", "-e", help="An executor, or a profile of your settings."),
 ]
 SettingOption = Annotated[
     list[str] | None,
-    typer.Option("--set", "-x", metavar="NAME=VALUE", help="A setting of the executor: `-x time=2h`."),
+    typer.Option(
+        "--set", "-x", metavar="NAME=VALUE", help="A setting of the executor: `-x time=2h`."
+    ),
 ]
 NameOption = Annotated[str | None, typer.Option("--name", help="A label of your own.")]
 ExperimentOption = Annotated[
@@ -42,19 +45,24 @@ AfterOption = Annotated[
     typer.Option("--after", metavar="RUN[:ok|any|notok]", help="Start when RUN has ended so."),
 ]
 WaitOption = Annotated[
-    bool, typer.Option("--wait", "-w", help="Stay until the run has ended; exit as it did."),
+    bool,
+    typer.Option("--wait", "-w", help="Stay until the run has ended; exit as it did."),
 ]
 FollowOption = Annotated[
-    bool, typer.Option("--follow", "-f", help="Stay, and print the run's output as it comes."),
+    bool,
+    typer.Option("--follow", "-f", help="Stay, and print the run's output as it comes."),
 ]
 TimeoutOption = Annotated[
-    str | None, typer.Option("--timeout", help="With --wait: stop waiting after this; exit 14."),
+    str | None,
+    typer.Option("--timeout", help="With --wait: stop waiting after this; exit 14."),
 ]
 CancelOption = Annotated[
-    bool, typer.Option("--cancel-on-exit", help="Cancel the run when this command is interrupted."),
+    bool,
+    typer.Option("--cancel-on-exit", help="Cancel the run when this command is interrupted."),
 ]
 DryRunOption = Annotated[
-    bool, typer.Option("--dry-run", help="Show the config and the plan; submit nothing."),
+    bool,
+    typer.Option("--dry-run", help="Show the config and the plan; submit nothing."),
 ]
 TERMINATED = 143
 INTERRUPTED = 130
@@ -71,7 +79,7 @@ class How:
     json: bool
 
 
-def request(  # noqa: PLR0913, PLR0917
+def request(  # noqa: PLR0913
     arguments: list[str] | None,
     executor: str | None,
     settings: list[str] | None,
@@ -197,4 +205,3 @@ def _print_json(run: "Run") -> None:
     from nemorun_cli.cli.documents import runs_document
 
     output.document(runs_document([run]))
-

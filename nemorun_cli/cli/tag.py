@@ -10,10 +10,13 @@ from nemorun_cli.core.errors import UsageError
 
 def command(
     run: Annotated[str, typer.Argument(metavar="RUN", help=params.RUN_HELP)],
-    tags: Annotated[list[str] | None, typer.Argument(metavar="[TAG]...", help="Tags to add.")] = None,
+    tags: Annotated[
+        list[str] | None, typer.Argument(metavar="[TAG]...", help="Tags to add.")
+    ] = None,
     *,
     remove: Annotated[
-        list[str] | None, typer.Option("--remove", "-r", help="A tag to remove; may be repeated."),
+        list[str] | None,
+        typer.Option("--remove", "-r", help="A tag to remove; may be repeated."),
     ] = None,
     note: Annotated[str | None, typer.Option("--note", help="Set the run's note.")] = None,
     json: params.JsonOption = False,

@@ -18,7 +18,9 @@ def parse_duration(text: str) -> int:
         return -int(-sum(float(number) * _UNITS[unit] for number, unit in parts) // 1)
     clock = _CLOCK.fullmatch(compact)
     if clock is None:
-        raise ValueError(f"expects a length of time such as 30s, 10m, 2h or 1-12:00:00, got {text!r}")
+        raise ValueError(
+            f"expects a length of time such as 30s, 10m, 2h or 1-12:00:00, got {text!r}"
+        )
     days, *rest = clock.groups()
     numbers = [int(each) for each in rest if each is not None]
     if days is not None:

@@ -200,5 +200,3 @@ class LogLine:
     stream: str | None = None
     time: float | None = None
     attempt: int = 1
-
-

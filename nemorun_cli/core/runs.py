@@ -4,7 +4,7 @@ from collections.abc import Mapping
 from dataclasses import dataclass, field
 from typing import Any
 
-from nemorun_cli.core.jobs import Attempt, JobHandle, JobState, JobStatus, Reason
+from nemorun_cli.core.jobs import JobHandle, JobState, JobStatus, Reason
 
 SCHEMA_VERSION = 1
 

@@ -87,7 +87,7 @@ def run_from_json(value: Mapping[str, Any], *, observed_at: float | None) -> Run
 
 def _known(kind: type, value: Any) -> dict[str, Any]:  # noqa: ANN401
     if not isinstance(value, dict):
-        raise ValueError("it is not an object")  # noqa: TRY004
+        raise ValueError("it is not an object")
     names = {each.name for each in fields(kind)}
     return {name: each for name, each in value.items() if name in names}
 

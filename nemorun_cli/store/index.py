@@ -173,7 +173,7 @@ class Index:
                 noted |= dict.fromkeys(ids)
         now = self.clock()
         watched = dict(database.execute("SELECT id, since FROM watched"))
-        live = [row for row, in database.execute("SELECT id FROM runs WHERE live")]
+        live = [row for (row,) in database.execute("SELECT id FROM runs WHERE live")]
         self._reread(database, dict.fromkeys([*noted, *watched, *live]))
         over = [(each,) for each, since in watched.items() if not 0 <= now - since < WATCHED]
         if noted or moved or over:
@@ -286,7 +286,7 @@ def _select(database: sqlite3.Connection, wanted: Filter, limit: int | None) -> 
     last = -1 if limit is None else limit
     runs = tuple(_runs(database, f"{where} ORDER BY id DESC LIMIT ?", (*values, last)))
     problems = database.execute("SELECT message FROM problems ORDER BY id DESC")
-    return Page(runs=runs, total=total, problems=tuple(message for message, in problems))
+    return Page(runs=runs, total=total, problems=tuple(message for (message,) in problems))
 
 
 def _where(wanted: Filter) -> tuple[str, list[Any]]:
@@ -318,4 +318,4 @@ def _find(database: sqlite3.Connection, argument: str) -> tuple[str, ...]:
         "UNION SELECT id FROM runs WHERE tail >= ? AND tail < ? ORDER BY id DESC",
         (argument, end, argument, end),
     )
-    return tuple(run_id for run_id, in rows)
+    return tuple(run_id for (run_id,) in rows)

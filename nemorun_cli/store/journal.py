@@ -9,7 +9,6 @@ from pathlib import Path
 from nemorun_cli.core.ids import is_id
 
 
-
 @dataclass(frozen=True, kw_only=True)
 class Journal:
     """The journals of all hosts that write to one store."""

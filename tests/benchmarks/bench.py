@@ -187,7 +187,7 @@ class Bench:
         size = f"{self.log_megabytes} MB"
         self.row(f"last 10 lines of {size}", ours.cpu, 2 * tail + start, of="2 x tail + list")
         plain = self.nemorun("list").memory
-        self.row(f"memory for that", ours.memory, plain + 4096, unit="KiB", of="list + 4 MiB")
+        self.row("memory for that", ours.memory, plain + 4096, unit="KiB", of="list + 4 MiB")
 
     def following(self) -> None:
         """How soon a line that a job writes comes out of `logs --follow`."""

@@ -329,9 +329,7 @@ def test_nothing_that_a_job_is_given_can_be_read_by_others(local: LocalExecutor)
     assert readable == []
 
 
-def _after(
-    executor: LocalExecutor, parent: JobHandle, condition: str, *argv: str
-) -> "object":
+def _after(executor: LocalExecutor, parent: JobHandle, condition: str, *argv: str) -> "object":
     return new_spec(
         *argv,
         after=(
