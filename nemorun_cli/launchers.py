@@ -128,9 +128,15 @@ def _exports(spec: JobSpec, directory: str) -> list[str]:
     if spec.code is not None:
         values["NEMORUN_CODE_DIR"] = spec.code.path
     if ask.launcher != "plain":
-        values["NEMORUN_RANK_LOGS"] = "1"
+        values["NEMORUN_RANK_LOGS"] = "2" if ask.split_streams else "1"
     quoted = [f"{name}={shlex.quote(value)}" for name, value in values.items()]
-    return [*quoted, 'NEMORUN_KEY="$NEMORUN_KEY"', 'NEMORUN_ATTEMPT="$attempt"']
+    return [
+        *quoted,
+        'NEMORUN_KEY="$NEMORUN_KEY"',
+        'NEMORUN_ATTEMPT="$attempt"',
+        # Output that waits in a buffer cannot be followed.
+        'PYTHONUNBUFFERED="${PYTHONUNBUFFERED-1}"',
+    ]
 
 
 def _workdir(spec: JobSpec, directory: str) -> str:

@@ -37,6 +37,7 @@ class Shell:
             "HOME": str(self.folder),
             "NEMORUN_HOME": str(self.folder / "store"),
             "NO_COLOR": "1",
+            "PYTHONDONTWRITEBYTECODE": "1",
             "LC_ALL": "C.UTF-8",
         }
 
@@ -44,7 +45,7 @@ class Shell:
         program = ["-m", "nemorun_cli"] if kill_at is None else [str(KILLED), str(kill_at)]
         return subprocess.Popen(
             [sys.executable, *program, *arguments],
-            cwd=self.folder,
+            cwd=self.folder / "project",
             env=self.environment(),
             stdin=subprocess.DEVNULL,
             stdout=subprocess.PIPE,
@@ -98,6 +99,8 @@ def _live(run: dict[str, Any]) -> bool:
 
 @pytest.fixture
 def shell(tmp_path: Path) -> Shell:
+    (tmp_path / "project").mkdir(mode=0o755)
+    (tmp_path / "project" / "nemorun.toml").touch()
     return Shell(folder=tmp_path)
 
 
