@@ -1,4 +1,4 @@
-"""How code gets to a job: a snapshot of the working tree, stored once under the hash of its content."""
+"""How code gets to a job: a snapshot of the working tree, stored under the hash of its content."""
 
 import hashlib
 import json

@@ -19,7 +19,7 @@ _PREFIX = "NEMORUN_"
 # A repository that somebody else wrote may not decide what is run here, or with whose keys.
 _NEVER_FROM_A_PROJECT = ("ssh", "tunnel", "host_key", "known_hosts", "proxy", "home", "secret")
 _AT_LEAST_ONE = ("nodes", "nproc")
-# Jobs find these in their environment, and a launch from inside a job must not take them for its own.
+# Jobs find these in their environment; a launch from inside a job is not meant by them.
 _JOB_VARIABLES = ("NEMORUN_GPUS_PER_NODE",)
 
 
@@ -142,7 +142,7 @@ def _assigned(
             found.append((variable, name, settings.environ[variable]))
     for layer in settings.layers if choice.profile else ():
         source = f"profile {choice.profile} ({layer.source})"
-        table = layer.executors.get(choice.profile or "", {})
+        table = {**layer.executors.get(choice.profile or "", {})}
         found += [(source, name, value) for name, value in table.items() if name != "type"]
     for text in assignments:
         name, given, value = text.partition("=")

@@ -55,7 +55,7 @@ class Prepared:
     """What the user should know of choices that were made for them."""
 
 
-def prepare(
+def prepare(  # noqa: PLR0913
     content: Content,
     settled: Settled,
     label: Label,

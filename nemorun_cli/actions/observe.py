@@ -150,7 +150,7 @@ def _ask(group: _Group) -> _Answer:
         }
     except NemorunError as error:
         return error
-    except Exception as error:  # One broken back-end must not hide the others.
+    except Exception as error:  # noqa: BLE001 - One broken back-end must not hide the others.
         return NemorunError(f"{type(error).__name__}: {error}")
 
 

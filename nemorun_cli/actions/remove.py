@@ -11,7 +11,7 @@ from nemorun_cli.core.runs import Run
 
 
 def remove(runs: Sequence[Run], *, ports: Ports) -> None:
-    """Delete the records and job folders of these runs; UsageError, and nothing, if one is alive."""
+    """Delete these runs and their job folders; if one is alive, UsageError, and none."""
     seen = refresh(runs, ports=ports, mode=Refresh.NOW).runs
     live = [tail(run.id) for run in seen if run.live]
     if live:

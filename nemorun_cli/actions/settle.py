@@ -113,7 +113,8 @@ def _parent(text: str, executor: Executor, ports: Ports) -> Dependency | None:
         )
     run = refresh([run_of(name, ports=ports)], ports=ports, mode=Refresh.NOW).runs[0]
     if run.state.terminal:
-        return _met(run, condition)
+        _refuse_unless_met(run, condition)
+        return None
     holder = ports.executor_of(run.record)
     if (holder.name, holder.target) != (executor.name, executor.target):
         raise UsageError(
@@ -133,7 +134,7 @@ def _parent(text: str, executor: Executor, ports: Ports) -> Dependency | None:
     )
 
 
-def _met(run: Run, condition: str) -> None:
+def _refuse_unless_met(run: Run, condition: str) -> None:
     succeeded = run.state is JobState.SUCCEEDED
     if condition == "any" or succeeded == (condition == "ok"):
         return

@@ -5,6 +5,7 @@ import time
 from collections.abc import Mapping
 from dataclasses import dataclass, fields
 from pathlib import Path
+from typing import Any
 
 from nemorun_cli import executors, processes
 from nemorun_cli.core.errors import UsageError
@@ -50,7 +51,9 @@ def home_folder(environ: Mapping[str, str] = os.environ) -> Path:
 def resources_of(executor: Executor, record: RunRecord) -> Resources:
     """What the run asked for, under the names its executor gives them."""
     known = {each.name for each in fields(executor.Resources)}
-    values = {name: value for name, value in record.resources.items() if name in known}
-    return executor.Resources(
-        **{k: tuple(v) if isinstance(v, list) else v for k, v in values.items()},
-    )
+    values: dict[str, Any] = {
+        name: tuple(value) if isinstance(value, list) else value
+        for name, value in record.resources.items()
+        if name in known
+    }
+    return executor.Resources(**values)

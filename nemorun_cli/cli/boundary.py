@@ -75,7 +75,7 @@ def root() -> Any:  # noqa: ANN401
     return typer.main.get_command(app)
 
 
-def run(arguments: Sequence[str]) -> int:
+def run(arguments: Sequence[str]) -> int:  # noqa: PLR0911
     """Execute this command line; the exit code. Nothing below this function exits or prints."""
     as_json = "--json" in arguments
     try:

@@ -1,5 +1,6 @@
 """`nemorun cancel`."""
 
+from collections.abc import Sequence
 from typing import Annotated
 
 import typer
@@ -63,8 +64,7 @@ def command(  # noqa: PLR0913
     return SURVIVORS if done.survivors and not no_wait else (17 if done.problems else 0)
 
 
-def _tell(live: object) -> None:
-    assert isinstance(live, list)
+def _tell(live: Sequence[Run]) -> None:
     output.progress(f"waiting for {len(live)} to end")
 
 

@@ -42,7 +42,7 @@ SinceOption = Annotated[
 ]
 
 
-def filter_of(
+def filter_of(  # noqa: PLR0913
     *,
     state: list[str] | None,
     recipe: str | None,
@@ -64,7 +64,7 @@ def filter_of(
 
 
 def moment(text: str, *, now: float) -> float:
-    """The time that `2d` (ago) or an ISO date or time stands for; local time if no zone is given."""
+    """The time that `2d` (ago) or an ISO date or time stands for; local time unless it says."""
     from nemorun_cli.core.durations import parse_duration
 
     try:

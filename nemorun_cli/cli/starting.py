@@ -156,7 +156,7 @@ class _Terminated(KeyboardInterrupt):
 def _leaving(run: "Run", how: How, ports: "Ports") -> Iterator[None]:
     """Tell, when this command is ended early, that the run is not; or cancel it."""
 
-    def terminate(number: int, frame: FrameType | None) -> None:
+    def terminate(_number: int, _frame: FrameType | None) -> None:
         raise _Terminated
 
     before = {each: signal.signal(each, terminate) for each in (signal.SIGTERM, signal.SIGHUP)}

@@ -1,4 +1,4 @@
-"""Lengths of time as text: `30s`, `10m`, `2h`, `1-12:00:00`; a bare number is minutes, as in Slurm."""
+"""Lengths of time as text: `30s`, `10m`, `1-12:00:00`; a bare number is minutes, as in Slurm."""
 
 import re
 

@@ -31,8 +31,9 @@ if TYPE_CHECKING:
 # The wrapper takes the token only when it is told to go, and whoever takes it first decides: the
 # wrapper (`accepted`), or somebody who found the submitter dead (`void`).
 _GATE = (
-    'IFS= read -r go && [ "$go" = go ] && mv ready accepted && echo accepted '
-    '&& exec "$0" job.sh </dev/null >/dev/null'
+    # Telling is left to a subshell: where the submitter has just been killed, SIGPIPE ends that.
+    'IFS= read -r go && [ "$go" = go ] && mv ready accepted && { (echo accepted); '
+    'exec "$0" job.sh </dev/null >/dev/null; }'
 )
 _VERDICT_SIZE = 512
 _PATIENCE = 10

@@ -25,10 +25,15 @@ def record_from_json(value: Any) -> RunRecord:  # noqa: ANN401
     if not is_id(str(known.get("id"))):
         raise ValueError(f"it names no run: {known.get('id')!r}")
     known["submitter"] = Process(**_known(Process, known.get("submitter")))
+    _check(known)
     for name in ("tags", "overrides", "after"):
         known[name] = tuple(_texts(known.get(name) or ()))
     if known.get("argv") is not None:
         known["argv"] = tuple(_texts(known["argv"]))
+    return RunRecord(**known)
+
+
+def _check(known: dict[str, Any]) -> None:
     for name in ("target", "resources", "settings", "environment"):
         if not isinstance(known.setdefault(name, {}), dict):
             raise ValueError(f"{name} is not an object")
@@ -37,7 +42,6 @@ def record_from_json(value: Any) -> RunRecord:  # noqa: ANN401
             raise ValueError(f"{name} is not a text")
     if not isinstance(known.get("created_at"), (int, float)):
         raise ValueError("created_at is not a number")
-    return RunRecord(**known)
 
 
 def status_to_json(status: JobStatus) -> dict[str, Any]:
@@ -48,7 +52,7 @@ def status_to_json(status: JobStatus) -> dict[str, Any]:
 def status_from_json(value: Any) -> JobStatus:  # noqa: ANN401
     """The status; ValueError saying what is wrong with anything that is none."""
     known = _known(JobStatus, value)
-    known["state"] = JobState(known.get("state"))
+    known["state"] = JobState(str(known.get("state")))
     known["reason"] = Reason(known["reason"]) if known.get("reason") else None
     attempts = known.get("attempts") or ()
     known["attempts"] = tuple(Attempt(**_known(Attempt, each)) for each in attempts)

@@ -9,7 +9,6 @@ of several runs. Nothing here is a test: a busy machine must not fail anybody's 
 import argparse
 import json
 import os
-import shutil
 import subprocess
 import sys
 import tempfile
@@ -46,18 +45,17 @@ def cost(argv: Sequence[str], env: dict[str, str], cwd: Path, repeat: int = 7) -
     costs = []
     for _ in range(repeat):
         start = time.monotonic()
-        pid = os.posix_spawn(
-            shutil.which(argv[0]) or argv[0],
+        process = subprocess.Popen(
             argv,
-            env,
-            file_actions=[
-                (os.POSIX_SPAWN_OPEN, 1, os.devnull, os.O_WRONLY, 0),
-                (os.POSIX_SPAWN_OPEN, 2, os.devnull, os.O_WRONLY, 0),
-            ],
+            env=env,
+            cwd=cwd,
+            stdout=subprocess.DEVNULL,
+            stderr=subprocess.DEVNULL,
         )
-        _, status, usage = os.wait4(pid, 0)
-        if os.waitstatus_to_exitcode(status) != 0:
-            raise RuntimeError(f"{argv} failed: {os.waitstatus_to_exitcode(status)}")
+        _, status, usage = os.wait4(process.pid, 0)
+        process.returncode = os.waitstatus_to_exitcode(status)
+        if process.returncode != 0:
+            raise RuntimeError(f"{argv} failed: {process.returncode}")
         costs.append(
             Cost(
                 cpu=usage.ru_utime + usage.ru_stime,

@@ -105,6 +105,7 @@ def shell(tmp_path: Path) -> Shell:
 
 
 def test_a_launch_killed_at_any_step_leaves_a_true_state(shell: Shell) -> None:
+    shell.launch()
     _, _, err = shell.launch(kill_at=0)
     steps = int(err.rpartition("steps: ")[2])
     assert steps > 20

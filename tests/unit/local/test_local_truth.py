@@ -13,7 +13,16 @@ import pytest
 
 from nemorun_cli import processes
 from nemorun_cli.core.errors import RefusedError, SpecError, UnreachableError
-from nemorun_cli.core.jobs import Dependency, JobHandle, JobState, JobStatus, Reason, Resources
+from nemorun_cli.core.jobs import (
+    Dependency,
+    JobHandle,
+    JobSpec,
+    JobState,
+    JobStatus,
+    Reason,
+    Resources,
+)
+from nemorun_cli.core.runs import Process
 from nemorun_cli.executors.local import LocalExecutor
 from nemorun_cli.testing import new_spec
 from nemorun_cli.watching import nap
@@ -266,7 +275,7 @@ def test_a_job_of_another_machine_is_not_judged_from_here(local: LocalExecutor) 
     _kill(handle)
 
 
-def test_a_zombie_has_ended(local: LocalExecutor) -> None:
+def test_a_zombie_has_ended() -> None:
     pid = os.posix_spawn("/bin/true", ["true"], {})
     zombie = processes.describe(pid)
     until(lambda: Path(f"/proc/{pid}/stat").read_text().rpartition(")")[2].split()[0] == "Z")
@@ -329,7 +338,7 @@ def test_nothing_that_a_job_is_given_can_be_read_by_others(local: LocalExecutor)
     assert readable == []
 
 
-def _after(executor: LocalExecutor, parent: JobHandle, condition: str, *argv: str) -> "object":
+def _after(executor: LocalExecutor, parent: JobHandle, condition: str, *argv: str) -> JobSpec:
     return new_spec(
         *argv,
         after=(
@@ -343,9 +352,9 @@ def _after(executor: LocalExecutor, parent: JobHandle, condition: str, *argv: st
     )
 
 
-def _wrapper(executor: LocalExecutor, handle: JobHandle) -> processes.Process:
+def _wrapper(executor: LocalExecutor, handle: JobHandle) -> Process:
     told = json.loads((folder_of(executor, handle) / "process.json").read_text())
-    return processes.Process(**told)
+    return Process(**told)
 
 
 def _rewrite(executor: LocalExecutor, handle: JobHandle, **changes: object) -> None:
