@@ -9,7 +9,7 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
-from nemorun_cli.core.durations import parse_duration
+from nemorun_cli.core.durations import format_duration, parse_duration
 from nemorun_cli.core.errors import UsageError
 
 DEFAULT_EXECUTOR = "local"
@@ -54,6 +54,8 @@ class Setting:
 
     value: Any
     source: str
+    text: str = ""
+    """The value as it would be typed."""
 
 
 def load(*, environ: Mapping[str, str], root: Path | None) -> Settings:
@@ -104,13 +106,25 @@ def resolve(
         each.name: each for kind in kinds for each in dataclasses.fields(kind) if each.metadata
     }
     hints = {name: hint for kind in kinds for name, hint in typing.get_type_hints(kind).items()}
-    found = {name: Setting(value=_default(each), source=DEFAULT) for name, each in known.items()}
+    found = {name: _setting(each, _default(each), DEFAULT) for name, each in known.items()}
     for source, name, value in _assigned(settings, choice, known, assignments):
         if name not in known:
             raise _unknown(name, source, choice.executor, found)
         kind = known[name].metadata.get("kind", "")
-        found[name] = Setting(value=_read(name, value, hints[name], kind, source), source=source)
+        read = _read(name, value, hints[name], kind, source)
+        found[name] = _setting(known[name], read, source)
     return found
+
+
+def as_text(value: object, kind: str = "") -> str:
+    """A value as it would be typed after `-x NAME=`; unset is an empty text."""
+    if value is None:
+        return ""
+    if isinstance(value, (list, tuple)):
+        return ",".join(map(str, value))
+    if kind == "duration" and isinstance(value, int):
+        return format_duration(value)
+    return str(value).lower() if isinstance(value, bool) else str(value)
 
 
 def type_text(annotation: Any, kind: str) -> str:  # noqa: ANN401
@@ -186,6 +200,11 @@ def _refuse_dangerous(layer: Layer) -> None:
                     f"{layer.source} sets {name!r} in {table!r}, which a project may not",
                     hint="set it in ~/.config/nemorun/config.toml, or with -x",
                 )
+
+
+def _setting(each: "dataclasses.Field[Any]", value: Any, source: str) -> Setting:  # noqa: ANN401
+    text = as_text(value, each.metadata.get("kind", ""))
+    return Setting(value=value, source=source, text=text)
 
 
 def _default(each: "dataclasses.Field[Any]") -> Any:  # noqa: ANN401

@@ -236,19 +236,8 @@ def _stored_code(run: Run) -> Code | None:
 
 def _typed(values: Mapping[str, Any]) -> list[str]:
     """The settings that were typed at the launch, as they would be typed again."""
-    typed = {name: each["value"] for name, each in values.items() if each["source"] == "-x"}
-    return [f"{name}={_text(name, value)}" for name, value in typed.items()]
-
-
-def _text(name: str, value: object) -> str:
-    if isinstance(value, (list, tuple)):
-        return ",".join(map(str, value))
-    if name in _SECONDS and value is not None:
-        return f"{value}s"
-    return str(value).lower() if isinstance(value, bool) else str(value)
-
-
-_SECONDS = ("time", "grace")
+    typed = {name: each for name, each in values.items() if each["source"] == "-x"}
+    return [f"{name}={each['text']}" for name, each in typed.items()]
 
 
 def _variables(environment: Mapping[str, Any]) -> list[str]:

@@ -36,6 +36,7 @@ def settings_of(name: str, assignments: Sequence[str]) -> list[dict[str, Any]]:
             "name": setting,
             "type": settings.type_text(hints[setting], known[setting].metadata.get("kind", "")),
             "value": each.value,
+            "text": each.text,
             "source": each.source,
             "doc": known[setting].metadata["doc"],
         }

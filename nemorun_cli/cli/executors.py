@@ -49,7 +49,6 @@ def _describe(name: str, assignments: list[str], *, json: bool) -> None:
         output.document(document(executor=name, settings=found))
         return
     rows = [
-        (each["name"], each["type"], str(each["value"]), each["source"], each["doc"])
-        for each in found
+        (each["name"], each["type"], each["text"], each["source"], each["doc"]) for each in found
     ]
     output.table(("SETTING", "TYPE", "VALUE", "FROM", "WHAT IT IS"), rows, shrink=(4, 3, 2))

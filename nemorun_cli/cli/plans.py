@@ -48,7 +48,7 @@ def lines_of(prepared: Prepared) -> Iterator[str]:
         yield f"linked     {', '.join(linked)}"
     changed = {name: each for name, each in record.settings.items() if each["source"] != "default"}
     for name, each in changed.items():
-        yield f"setting    {name} = {each['value']}  ({each['source']})"
+        yield f"setting    {name} = {each['text']}  ({each['source']})"
     for name in (*record.environment["values"], *record.environment["secrets"]):
         yield f"env        {name}"
     if prepared.spec.config:

@@ -7,7 +7,7 @@ import sqlite3
 import time
 from collections.abc import Callable, Iterable, Iterator, Sequence
 from dataclasses import dataclass
-from itertools import islice
+from itertools import groupby, islice
 from pathlib import Path
 from typing import Any, TypeVar
 
@@ -18,10 +18,12 @@ from nemorun_cli.store import documents
 from nemorun_cli.store.files import Store
 
 VERSION = 1
+_STAMP = len("YYYYMMDD-HHMMSS")
 LOCK_PATIENCE = 0.05
 """Seconds for which a lock of the index is waited for; then the files answer."""
 WATCHED = 60.0
 """Seconds for which a noted run is looked at again: its writer may have been held up."""
+_NEWEST = "ORDER BY created_at DESC, id DESC"
 BATCH = 500
 """Rows a transaction, so that nobody is locked out for long."""
 _Answer = TypeVar("_Answer")
@@ -32,7 +34,8 @@ CREATE TABLE runs (
     created_at REAL NOT NULL, changed INTEGER, document TEXT NOT NULL, observed_at REAL
 ) WITHOUT ROWID;
 CREATE INDEX runs_tail ON runs (tail);
-CREATE INDEX runs_live ON runs (id) WHERE live;
+CREATE INDEX runs_created ON runs (created_at, id);
+CREATE INDEX runs_live ON runs (created_at, id) WHERE live;
 CREATE INDEX runs_state ON runs (state, id);
 CREATE INDEX runs_experiment ON runs (experiment, id);
 CREATE TABLE tags (id TEXT NOT NULL, tag TEXT NOT NULL, PRIMARY KEY (tag, id)) WITHOUT ROWID;
@@ -80,8 +83,8 @@ class Index:
     def live(self) -> tuple[Run, ...]:
         """All runs that may still change, newest first."""
         return self._answer(
-            lambda database: tuple(_runs(database, "WHERE live ORDER BY id DESC", ())),
-            lambda: tuple(run for run, _ in self._from_files() if run is not None and run.live),
+            lambda database: tuple(_runs(database, f"WHERE live {_NEWEST}", ())),
+            lambda: tuple(run for run in self._readable() if run.live),
         )
 
     def find(self, argument: str) -> tuple[str, ...]:
@@ -95,7 +98,13 @@ class Index:
 
     def nth(self, back: int) -> str | None:
         """The id of the run that is the n-th from the newest, counted from 1."""
-        return next(islice(self.store.ids(), back - 1, None), None)
+        return self._answer(
+            lambda database: _nth(database, back),
+            lambda: next(
+                (run.id for run in islice(self._readable(), back - 1, None)),
+                None,
+            ),
+        )
 
     def touch(self, ids: Sequence[str], observed_at: float) -> None:
         """Remember when these runs were last asked about; where that fails, nothing is lost."""
@@ -210,14 +219,23 @@ class Index:
             return
         _put(database, run, changed)
 
+    def _readable(self) -> Iterator[Run]:
+        return (run for run, _ in self._from_files() if run is not None)
+
     def _from_files(self) -> Iterator[tuple[Run | None, str]]:
-        for run_id in self.store.ids():
-            try:
-                yield self.store.read(run_id), ""
-            except NotFoundError:
-                continue
-            except (CorruptError, StoreError) as error:
-                yield None, error.message
+        """All runs, newest first: ids tell the second, records what came first in it."""
+        for _, ids in groupby(self.store.ids(), key=lambda run_id: run_id[:_STAMP]):
+            found = [each for run_id in ids if (each := self._one_from_files(run_id))]
+            found.sort(key=lambda each: each[0].record.created_at if each[0] else 0, reverse=True)
+            yield from found
+
+    def _one_from_files(self, run_id: str) -> tuple[Run | None, str] | None:
+        try:
+            return self.store.read(run_id), ""
+        except NotFoundError:
+            return None
+        except (CorruptError, StoreError) as error:
+            return None, error.message
 
     def _select_from_files(self, wanted: Filter, limit: int | None) -> Page:
         found: list[Run] = []
@@ -284,7 +302,7 @@ def _select(database: sqlite3.Connection, wanted: Filter, limit: int | None) -> 
     else:
         (total,) = database.execute(f"SELECT count(*) FROM runs {where}", values).fetchone()  # noqa: S608
     last = -1 if limit is None else limit
-    runs = tuple(_runs(database, f"{where} ORDER BY id DESC LIMIT ?", (*values, last)))
+    runs = tuple(_runs(database, f"{where} {_NEWEST} LIMIT ?", (*values, last)))
     problems = database.execute("SELECT message FROM problems ORDER BY id DESC")
     return Page(runs=runs, total=total, problems=tuple(message for (message,) in problems))
 
@@ -309,6 +327,12 @@ def _where(wanted: Filter) -> tuple[str, list[Any]]:
         parts.append("created_at >= ?")
         values.append(wanted.since)
     return ("WHERE " + " AND ".join(parts) if parts else ""), values
+
+
+def _nth(database: sqlite3.Connection, back: int) -> str | None:
+    query = f"SELECT id FROM runs {_NEWEST} LIMIT 1 OFFSET ?"  # noqa: S608
+    row = database.execute(query, (back - 1,)).fetchone()
+    return None if row is None else str(row[0])
 
 
 def _find(database: sqlite3.Connection, argument: str) -> tuple[str, ...]:
