@@ -1,12 +1,19 @@
-"""Records as JSON and back: unknown keys are ignored, missing ones have their default."""
+"""Records as JSON and back: unknown keys are ignored, missing ones have their default.
 
-from collections.abc import Mapping
-from dataclasses import asdict, fields
+What is read is checked field by field: a value that comes out has the types it declares.
+"""
+
+import math
+from collections.abc import Callable, Mapping
+from dataclasses import MISSING, Field, asdict, fields
 from typing import Any
 
 from nemorun_cli.core.ids import is_id
 from nemorun_cli.core.jobs import Attempt, JobHandle, JobState, JobStatus, Reason
 from nemorun_cli.core.runs import SCHEMA_VERSION, Process, Run, RunRecord
+
+_YEAR_10000 = 253402300800.0
+_WORD = 2**63
 
 
 def record_to_json(record: RunRecord) -> dict[str, Any]:
@@ -18,30 +25,10 @@ def record_to_json(record: RunRecord) -> dict[str, Any]:
 
 def record_from_json(value: Any) -> RunRecord:  # noqa: ANN401
     """The record; ValueError saying what is wrong with anything that is none."""
-    known = _known(RunRecord, value)
-    version = known.get("schema_version", SCHEMA_VERSION)
-    if not isinstance(version, int) or version > SCHEMA_VERSION:
+    version = _object(value).get("schema_version", SCHEMA_VERSION)
+    if isinstance(version, int) and version > SCHEMA_VERSION:
         raise ValueError("it was written by a newer nemorun")
-    if not is_id(str(known.get("id"))):
-        raise ValueError(f"it names no run: {known.get('id')!r}")
-    known["submitter"] = Process(**_known(Process, known.get("submitter")))
-    _check(known)
-    for name in ("tags", "overrides", "after"):
-        known[name] = tuple(_texts(known.get(name) or ()))
-    if known.get("argv") is not None:
-        known["argv"] = tuple(_texts(known["argv"]))
-    return RunRecord(**known)
-
-
-def _check(known: dict[str, Any]) -> None:
-    for name in ("target", "resources", "settings", "environment"):
-        if not isinstance(known.setdefault(name, {}), dict):
-            raise ValueError(f"{name} is not an object")
-    for name in ("recipe", "executor", "directory", "host", "user"):
-        if not isinstance(known.get(name), str):
-            raise ValueError(f"{name} is not a text")
-    if not isinstance(known.get("created_at"), (int, float)):
-        raise ValueError("created_at is not a number")
+    return RunRecord(**_checked(RunRecord, value, _RECORD))
 
 
 def status_to_json(status: JobStatus) -> dict[str, Any]:
@@ -50,28 +37,56 @@ def status_to_json(status: JobStatus) -> dict[str, Any]:
 
 
 def status_from_json(value: Any) -> JobStatus:  # noqa: ANN401
-    """The status; ValueError saying what is wrong with anything that is none."""
-    known = _known(JobStatus, value)
-    known["state"] = JobState(str(known.get("state")))
-    known["reason"] = Reason(known["reason"]) if known.get("reason") else None
-    attempts = known.get("attempts") or ()
-    known["attempts"] = tuple(Attempt(**_known(Attempt, each)) for each in attempts)
-    for name in ("started_at", "ended_at"):
-        if not isinstance(known.get(name), (int, float, type(None))):
-            raise ValueError(f"{name} is not a number")
-    return JobStatus(**known)
+    """The status; ValueError saying what is wrong with anything that is none.
+
+    A reason that is not known, as a newer nemorun may write, is given as detail.
+    """
+    found = dict(_object(value))
+    if (reason := found.get("reason")) is not None and reason not in _REASONS:
+        found["reason"] = None
+        found["reason_detail"] = found.get("reason_detail") or str(reason)
+    return JobStatus(**_checked(JobStatus, found, _STATUS))
+
+
+def handle_from_json(value: Any) -> JobHandle:  # noqa: ANN401
+    """The handle in a `submitted-<n>.json`."""
+    return JobHandle.parse(_text(_object(value).get("handle")))
+
+
+def verdict_from_json(value: Any) -> tuple[JobStatus, float]:  # noqa: ANN401
+    """How a run ended, and when that was recorded."""
+    found = _object(value)
+    status = status_from_json(found.get("status"))
+    if not status.state.terminal:
+        raise ValueError(f"it is no verdict: {status.state}")
+    return status, _time(found.get("at"))
+
+
+def observation_from_json(value: Any) -> tuple[JobStatus, float, float | None]:  # noqa: ANN401
+    """The last known state of a live run, when it was recorded, since when nothing is known."""
+    found = _object(value)
+    status = status_from_json(found.get("status"))
+    if status.state.terminal or status.state is JobState.UNKNOWN:
+        raise ValueError(f"it is not the state of a live run: {status.state}")
+    return status, _time(found.get("at")), _or_none(_time)(found.get("stale_since"))
+
+
+def labels_from_json(value: Any) -> tuple[tuple[str, ...], str]:  # noqa: ANN401
+    """The tags and the notes of a run."""
+    found = _object(value)
+    return _texts(found.get("tags", [])), _text(found.get("notes", ""))
 
 
 def run_to_json(run: Run) -> dict[str, Any]:
-    """The whole run, for the index."""
+    """The whole run but for `observed_at`, for the index."""
     return {
         "record": record_to_json(run.record),
         "status": status_to_json(run.status),
         "handle": str(run.handle) if run.handle else None,
-        "tags": list(run.tags),
+        "tags": run.tags,
         "notes": run.notes,
         "stale_since": run.stale_since,
-        "problems": list(run.problems),
+        "problems": run.problems,
     }
 
 
@@ -81,22 +96,142 @@ def run_from_json(value: Mapping[str, Any], *, observed_at: float | None) -> Run
         record=record_from_json(value["record"]),
         status=status_from_json(value["status"]),
         handle=JobHandle.parse(value["handle"]) if value["handle"] else None,
-        tags=tuple(value["tags"]),
-        notes=value["notes"],
+        tags=_texts(value["tags"]),
+        notes=_text(value["notes"]),
         observed_at=observed_at,
-        stale_since=value["stale_since"],
-        problems=tuple(value["problems"]),
+        stale_since=_or_none(_time)(value["stale_since"]),
+        problems=_texts(value["problems"]),
     )
 
 
-def _known(kind: type, value: Any) -> dict[str, Any]:  # noqa: ANN401
+_Check = Callable[[Any], Any]
+
+
+def _checked(kind: type, value: Any, checks: Mapping[str, _Check]) -> dict[str, Any]:  # noqa: ANN401
+    """The fields of this dataclass that the object has, each as its check gives it back."""
+    found = _object(value)
+    checked = {}
+    for each in fields(kind):
+        if each.name in found or _required(each):
+            try:
+                checked[each.name] = checks[each.name](found.get(each.name))
+            except ValueError as error:
+                raise ValueError(f"{each.name}: {error}") from None
+    return checked
+
+
+def _required(each: Field[Any]) -> bool:
+    return each.default is MISSING and each.default_factory is MISSING
+
+
+def _object(value: Any) -> dict[str, Any]:  # noqa: ANN401
     if not isinstance(value, dict):
         raise ValueError("it is not an object")
-    names = {each.name for each in fields(kind)}
-    return {name: each for name, each in value.items() if name in names}
+    return value
 
 
-def _texts(value: Any) -> list[str]:  # noqa: ANN401
-    if not isinstance(value, (list, tuple)) or not all(isinstance(each, str) for each in value):
-        raise ValueError("it holds something that should be a list of texts")
-    return list(value)
+def _text(value: Any) -> str:  # noqa: ANN401
+    if not isinstance(value, str):
+        raise ValueError("it is not a text")
+    return value
+
+
+def _texts(value: Any) -> tuple[str, ...]:  # noqa: ANN401
+    if not isinstance(value, (list, tuple)):
+        raise ValueError("it is not a list")
+    return tuple(map(_text, value))
+
+
+def _integer(value: Any) -> int:  # noqa: ANN401
+    if not isinstance(value, int) or isinstance(value, bool) or abs(value) >= _WORD:
+        raise ValueError("it is not an integer")
+    return value
+
+
+def _time(value: Any) -> float:  # noqa: ANN401
+    if not isinstance(value, (int, float)) or isinstance(value, bool):
+        raise ValueError("it is not a time")
+    if not math.isfinite(value) or not 0 <= value < _YEAR_10000:
+        raise ValueError("it is not a time in seconds since 1970")
+    return float(value)
+
+
+def _id(value: Any) -> str:  # noqa: ANN401
+    if not is_id(_text(value)):
+        raise ValueError(f"it is not a run id: {value!r}")
+    return _text(value)
+
+
+def _state(value: Any) -> JobState:  # noqa: ANN401
+    return JobState(_text(value))
+
+
+def _attempts(value: Any) -> tuple[Attempt, ...]:  # noqa: ANN401
+    if not isinstance(value, (list, tuple)):
+        raise ValueError("it is not a list")
+    return tuple(Attempt(**_checked(Attempt, each, _ATTEMPT)) for each in value)
+
+
+def _process(value: Any) -> Process:  # noqa: ANN401
+    return Process(**_checked(Process, value, _PROCESS))
+
+
+def _or_none(check: _Check) -> _Check:
+    return lambda value: None if value is None else check(value)
+
+
+_REASONS = {reason.value for reason in Reason}
+_PROCESS: Mapping[str, _Check] = {
+    "pid": _integer,
+    "start": _integer,
+    "boot": _text,
+    "namespace": _text,
+    "machine": _text,
+}
+_ATTEMPT: Mapping[str, _Check] = {
+    "number": _integer,
+    "started_at": _or_none(_time),
+    "ended_at": _or_none(_time),
+    "exit_code": _or_none(_integer),
+    "signal": _or_none(_integer),
+    "reason": _or_none(_text),
+}
+_STATUS: Mapping[str, _Check] = {
+    "state": _state,
+    "reason": _or_none(Reason),
+    "reason_detail": _text,
+    "exit_code": _or_none(_integer),
+    "signal": _or_none(_integer),
+    "attempt": _integer,
+    "started_at": _or_none(_time),
+    "ended_at": _or_none(_time),
+    "failing_rank": _or_none(_integer),
+    "attempts": _attempts,
+}
+_RECORD: Mapping[str, _Check] = {
+    "id": _id,
+    "recipe": _text,
+    "executor": _text,
+    "target": _object,
+    "resources": _object,
+    "directory": _text,
+    "created_at": _time,
+    "submitter": _process,
+    "host": _text,
+    "user": _text,
+    "name": _or_none(_text),
+    "profile": _or_none(_text),
+    "experiment": _or_none(_text),
+    "tags": _texts,
+    "parent": _or_none(_text),
+    "config_hash": _or_none(_text),
+    "code": _or_none(_object),
+    "argv": _or_none(_texts),
+    "workdir": _text,
+    "overrides": _texts,
+    "settings": _object,
+    "environment": _object,
+    "after": _texts,
+    "recipe_source": _or_none(_object),
+    "schema_version": _integer,
+}

@@ -3,30 +3,33 @@
 import errno
 import json
 import os
+import re
 import shutil
 import time
-from collections.abc import Iterator, Mapping, Sequence
-from contextlib import contextmanager
-from dataclasses import dataclass, replace
+from collections.abc import Callable, Iterator, Mapping, Sequence
+from contextlib import contextmanager, suppress
+from dataclasses import dataclass
 from pathlib import Path
-from typing import Any
+from typing import Any, TypeVar
 
-from nemorun_cli.core.errors import CorruptError, NotFoundError, RefusedError, StoreError
+from nemorun_cli.core.errors import NotFoundError, RefusedError, StoreError
 from nemorun_cli.core.ids import is_id
 from nemorun_cli.core.jobs import JobHandle, JobState, JobStatus
 from nemorun_cli.core.runs import Run, RunRecord
-from nemorun_cli.store import documents
+from nemorun_cli.store import documents, reading, writing
 from nemorun_cli.store.journal import Journal
 
-_STAGE = ".new-"
-_GONE = ".gone-"
+_Value = TypeVar("_Value")
+_STAGES = ".new"
+_GONE = ".gone"
+_LOCK = ".lock"
+_MONTH = re.compile(r"\d{4}-\d{2}")
 _DAY = 86400.0
-_HINTS = {
-    errno.ENOSPC: "free some space there, or set NEMORUN_HOME to a folder with room",
-    errno.EDQUOT: "free some space there, or set NEMORUN_HOME to a folder with room",
-}
-_HINT = "set NEMORUN_HOME to a folder that you may write to"
-_UNREADABLE = (OSError, ValueError, TypeError, KeyError)
+_YOUNG = 2.0
+"""Seconds within which a second change may leave the time stamp of the first (coarse clocks)."""
+_FULL = "free some space there, or set NEMORUN_HOME to a folder with room"
+_HINT = "set NEMORUN_HOME to a folder that you may read and write"
+_HINTS = {errno.ENOSPC: _FULL, errno.EDQUOT: _FULL}
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -53,34 +56,38 @@ class Store:
     def create(self, record: RunRecord, files: Mapping[str, str]) -> None:
         """Publish a new run with these files, by one rename.
 
-        RefusedError for an id that is taken; StoreError, and no trace, when it cannot be written.
+        RefusedError for an id that is taken; StoreError, and no run, when it cannot be written.
         """
         folder = self._folder(record.id)
-        stage = folder.with_name(_STAGE + folder.name)
-        texts = {"run.json": json.dumps(documents.record_to_json(record)), **files}
-        with self._telling(folder), self.journal.noting(record.id):
+        stage = self._hidden(_STAGES) / record.id
+        texts = {_plain(name): text for name, text in files.items()}
+        texts[reading.RECORD] = json.dumps(documents.record_to_json(record))
+        with self._changing(record.id, folder):
+            writing.make_folder(stage.parent)
+            writing.make_folder(folder.parent)
+            self._sweep()
             try:
-                self._fill(stage, texts)
-                stage.rename(folder)
-            except BaseException:
-                shutil.rmtree(stage, ignore_errors=True)
-                if folder.exists():
-                    raise RefusedError(f"there is a run {record.id} already") from None
-                raise
+                writing.publish(folder, texts, stage=stage)
+            except FileExistsError:
+                raise RefusedError(f"there is a run {record.id} already") from None
 
     def submitted(self, run_id: str, number: int, handle: JobHandle, *, now: float) -> JobHandle:
         """Record where the n-th submission of a run is; the handle that stands: the first one."""
         value = {"handle": str(handle), "at": now}
-        standing = self._first(run_id, f"submitted-{number}.json", value)
-        return JobHandle.parse(standing["handle"])
+        name = reading.submitted_name(number)
+        return self._first(run_id, name, value, documents.handle_from_json)
 
     def conclude(self, run_id: str, status: JobStatus, *, now: float, evidence: str) -> JobStatus:
         """Record how a run ended; the verdict that stands, which is the first one ever recorded."""
         if not status.state.terminal:
             raise ValueError(f"not a verdict: {status.state}")
         value = {"status": documents.status_to_json(status), "at": now, "evidence": evidence}
-        standing = self._first(run_id, "verdict.json", value)
-        return documents.status_from_json(standing["status"])
+        return self._first(
+            run_id,
+            reading.VERDICT,
+            value,
+            lambda found: documents.verdict_from_json(found)[0],
+        )
 
     def observed(
         self,
@@ -91,14 +98,13 @@ class Store:
         stale_since: float | None,
     ) -> None:
         """Record the last known state of a live run; the last writer wins."""
-        value = {
-            "status": documents.status_to_json(status),
-            "at": now,
-            "stale_since": stale_since,
-        }
-        folder = self._existing(run_id)
-        with self._telling(folder), self.journal.noting(run_id):
-            self._replace(folder / "observed.json", value)
+        if status.state.terminal or status.state is JobState.UNKNOWN:
+            raise ValueError(f"not the state of a live run: {status.state}")
+        state = documents.status_to_json(status)
+        text = json.dumps({"status": state, "at": now, "stale_since": stale_since})
+        path = self._existing(run_id) / reading.OBSERVED
+        with self._changing(run_id, path):
+            writing.replace_file(path, text)
 
     def label(
         self,
@@ -109,34 +115,29 @@ class Store:
         notes: str | None = None,
     ) -> None:
         """Change a run's tags, and its notes unless None; of two at once, neither loses a tag."""
-        folder = self._existing(run_id)
-        with self._telling(folder), self.journal.noting(run_id), _locked(folder / "labels.lock"):
+        path = self._existing(run_id) / reading.LABELS
+        with self._changing(run_id, path), writing.locked(path.with_name(_LOCK)):
             run = self.read(run_id)
             tags = [tag for tag in dict.fromkeys([*run.tags, *add]) if tag not in remove]
             value = {"tags": tags, "notes": run.notes if notes is None else notes}
-            self._replace(folder / "labels.json", value)
+            writing.replace_file(path, json.dumps(value))
 
     def event(self, run_id: str, kind: str, *, now: float, **data: Any) -> None:  # noqa: ANN401
         """Add to the history of a run, from which no state is derived."""
         path = self._existing(run_id) / "events.jsonl"
-        line = json.dumps({"at": now, "event": kind, **data}) + "\n"
         with self._telling(path):
-            fd = os.open(path, os.O_WRONLY | os.O_CREAT | os.O_APPEND, 0o600)
-            try:
-                os.write(fd, line.encode())
-            finally:
-                os.close(fd)
+            writing.append_line(path, json.dumps({"at": now, "event": kind, **data}))
 
     def events(self, run_id: str) -> Iterator[dict[str, Any]]:
         """The history of a run; torn lines are passed over."""
         try:
-            text = (self._folder(run_id) / "events.jsonl").read_text(errors="replace")
+            data = reading.read_bytes(self._folder(run_id) / "events.jsonl")
         except OSError:
             return
-        for line in text.splitlines():
+        for line in data.split(b"\n"):
             try:
                 entry = json.loads(line)
-            except ValueError:
+            except (ValueError, RecursionError):
                 continue
             if isinstance(entry, dict):
                 yield entry
@@ -147,63 +148,54 @@ class Store:
         NotFoundError if there is none, CorruptError if its record is damaged. Damage to anything
         else is told in `problems`, and the rest is given.
         """
-        folder = self._folder(run_id)
-        try:
-            record = documents.record_from_json(_load(folder / "run.json"))
-        except FileNotFoundError:
-            if folder.is_dir():
-                raise CorruptError(f"{run_id}: its run.json is missing") from None
-            raise NotFoundError(
-                f"no run {run_id!r} in {self.home}",
-                hint="`nemorun list` shows them",
-            ) from None
-        except _UNREADABLE as error:
-            raise CorruptError(
-                f"{run_id}: cannot read {folder / 'run.json'}: {error}",
-                hint=f"`nemorun rm` cannot help; move {folder} away",
-            ) from None
-        if record.id != run_id:
-            raise CorruptError(f"{run_id}: its run.json is that of {record.id}")
-        return _folded(record, folder)
+        return reading.run_in(self._folder(run_id))
 
     def document(self, run_id: str, name: str) -> str:
         """The text of a file that was published with the run."""
-        path = self._existing(run_id) / name
+        path = self._existing(run_id) / _plain(name)
         try:
-            return path.read_text(encoding="utf-8", errors="surrogateescape")
+            return reading.read_bytes(path).decode("utf-8", "surrogateescape")
         except OSError as error:
-            raise NotFoundError(f"{run_id} has no {name}: {error.strerror}") from None
+            reason = error.strerror or error
+            raise NotFoundError(f"{run_id} has no {name}: {reason}") from None
 
-    def folder_changed(self, run_id: str) -> int | None:
-        """A number that changes whenever a file of the run comes or is replaced; None if gone."""
+    def fingerprint(self, run_id: str, *, now: float) -> str | None:
+        """Text that changes whenever the run does; None if there is no such run.
+
+        Empty while its files are so young that a further change might not show.
+        """
+        folder = self._folder(run_id)
         try:
-            return self._folder(run_id).stat().st_mtime_ns
-        except OSError:
+            outer = folder.stat().st_mtime_ns
+        except (FileNotFoundError, NotADirectoryError):
             return None
+        except OSError:
+            return ""
+        try:
+            record = (folder / reading.RECORD).stat()
+        except OSError:
+            return ""
+        if max(outer, record.st_mtime_ns) > (now - _YOUNG) * 1e9:
+            return ""
+        return f"{outer} {record.st_mtime_ns} {record.st_size}"
 
     def ids(self) -> Iterator[str]:
         """All runs, newest first by id. An absent store is empty; an unreadable one is an error."""
         root = self.home / "runs"
-        for month in sorted(self._names(root), reverse=True):
-            yield from sorted(filter(is_id, self._names(root / month)), reverse=True)
+        for month in sorted(filter(_MONTH.fullmatch, _names(root)), reverse=True):
+            # What does not belong in this month cannot be found by its id either.
+            start = month.replace("-", "")
+            names = (name for name in _names(root / month) if name.startswith(start))
+            yield from sorted(filter(is_id, names), reverse=True)
 
     def remove(self, run_id: str) -> None:
-        """Delete a run. A kill halfway leaves a hidden folder that the next removal deletes."""
+        """Delete a run. A kill halfway leaves a hidden folder that a later command deletes."""
         folder = self._existing(run_id)
-        gone = folder.with_name(_GONE + folder.name)
-        with self._telling(folder), self.journal.noting(run_id):
-            folder.rename(gone)
-            self._sweep(folder.parent)
-
-    def _names(self, folder: Path) -> list[str]:
-        try:
-            return os.listdir(folder)  # noqa: PTH208
-        except (FileNotFoundError, NotADirectoryError) as error:
-            if isinstance(error, NotADirectoryError) and folder.name == "runs":
-                raise StoreError(f"cannot read {folder}: it is no folder", hint=_HINT) from None
-            return []
-        except OSError as error:
-            raise StoreError(f"cannot read {folder}: {error.strerror}", hint=_HINT) from None
+        gone = self._hidden(_GONE)
+        with self._changing(run_id, folder):
+            writing.make_folder(gone)
+            folder.rename(gone / f"{run_id}.{os.urandom(4).hex()}")
+            self._sweep()
 
     def _folder(self, run_id: str) -> Path:
         if not is_id(run_id):
@@ -212,152 +204,90 @@ class Store:
 
     def _existing(self, run_id: str) -> Path:
         folder = self._folder(run_id)
-        if not folder.is_dir():
-            raise NotFoundError(f"no run {run_id!r} in {self.home}")
+        with self._telling(folder):
+            try:
+                folder.stat()
+            except (FileNotFoundError, NotADirectoryError):
+                raise NotFoundError(
+                    f"no run {run_id!r} in {self.home}",
+                    hint="`nemorun list` shows them",
+                ) from None
         return folder
 
-    def _fill(self, stage: Path, texts: Mapping[str, str]) -> None:
-        stage.parent.mkdir(mode=0o700, parents=True, exist_ok=True)
-        self._sweep(stage.parent, older_than=_DAY)
-        stage.mkdir(mode=0o700)
-        for name, text in texts.items():
-            _write(stage / name, text)
-        _sync_folder(stage)
+    def _hidden(self, name: str) -> Path:
+        return self.home / "runs" / name
 
-    def _sweep(self, month: Path, *, older_than: float = 0) -> None:
-        """Delete what killed commands left behind in this month."""
-        for name in self._names(month):
-            old = name.startswith(_GONE) and not older_than
-            if name.startswith(_STAGE) and older_than:
-                with _ignoring_absence():
-                    old = time.time() - (month / name).stat().st_mtime > older_than
-            if old:
-                shutil.rmtree(month / name, ignore_errors=True)
+    def _sweep(self) -> None:
+        """Delete what killed commands left behind."""
+        for each in _children(self._hidden(_GONE)):
+            shutil.rmtree(each, ignore_errors=True)
+        for each in _children(self._hidden(_STAGES)):
+            with suppress(OSError):
+                if time.time() - each.stat().st_mtime > _DAY:
+                    shutil.rmtree(each, ignore_errors=True)
 
-    def _first(self, run_id: str, name: str, value: Mapping[str, Any]) -> dict[str, Any]:
+    def _first(
+        self,
+        run_id: str,
+        name: str,
+        value: Mapping[str, Any],
+        parse: Callable[[Any], _Value],
+    ) -> _Value:
         """Write a file that is never replaced; what stands in it."""
-        folder = self._existing(run_id)
-        path = folder / name
-        with self._telling(folder), self.journal.noting(run_id):
-            part = folder / f".{name}.{os.getpid()}.{time.monotonic_ns()}"
-            try:
-                _write(part, json.dumps(value))
-                # link(2) fails where a file is already: the first writer wins, on NFS too.
-                os.link(part, path)
-            except FileExistsError:
-                try:
-                    return dict(_load(path))
-                except _UNREADABLE:  # A power cut may leave it empty: then nothing stands there.
-                    part.replace(path)
-            finally:
-                part.unlink(missing_ok=True)
-        return dict(value)
+        path = self._existing(run_id) / name
+        text = json.dumps(value)
+        with self._changing(run_id, path):
+            if writing.write_first(path, text):
+                return parse(value)
+            with suppress(ValueError):
+                return parse(reading.load(path))
+            # A power cut may leave a file without its content: then nothing stands there.
+            with writing.locked(path.with_name(_LOCK)):
+                with suppress(ValueError):
+                    return parse(reading.load(path))
+                writing.replace_file(path, text)
+                return parse(value)
 
-    def _replace(self, path: Path, value: Mapping[str, Any]) -> None:
-        part = path.with_name(f".{path.name}.{os.getpid()}.{time.monotonic_ns()}")
-        try:
-            _write(part, json.dumps(value))
-            part.replace(path)
-        finally:
-            part.unlink(missing_ok=True)
+    @contextmanager
+    def _changing(self, run_id: str, path: Path) -> Iterator[None]:
+        with self._telling(path):
+            try:
+                with self.journal.noting(run_id):
+                    yield
+            except FileNotFoundError:
+                self._existing(run_id)  # NotFoundError if somebody has deleted it meanwhile.
+                raise
 
     @contextmanager
     def _telling(self, path: Path) -> Iterator[None]:
         try:
             yield
         except OSError as error:
-            reason = error.strerror or str(error)
+            reason = (error.strerror or str(error)).lower()
             hint = _HINTS.get(error.errno or 0, _HINT)
             raise StoreError(f"cannot write {path}: {reason}", hint=hint) from None
 
 
-def _folded(record: RunRecord, folder: Path) -> Run:
-    """The record and all that was learnt later."""
-    problems: list[str] = []
-
-    def load(name: str) -> dict[str, Any] | None:
-        try:
-            value = _load(folder / name)
-        except FileNotFoundError:
-            return None
-        except _UNREADABLE as error:
-            problems.append(f"{record.id}: cannot read {name}: {error}")
-            return None
-        return value if isinstance(value, dict) else None
-
-    run = Run(record=record, tags=record.tags)
-    for name, fold in _FOLDS.items():
-        try:
-            if (value := load(name)) is not None:
-                run = fold(run, value)
-        except _UNREADABLE as error:
-            problems.append(f"{record.id}: cannot read {name}: {error}")
-    return replace(run, problems=tuple(problems))
+def _plain(name: str) -> str:
+    if "/" in name or name in {"", ".", ".."}:
+        raise NotFoundError(f"not the name of a file: {name!r}")
+    return name
 
 
-def _fold_submitted(run: Run, value: dict[str, Any]) -> Run:
-    handle = JobHandle.parse(value["handle"])
-    return replace(run, handle=handle, status=JobStatus(state=JobState.PENDING))
-
-
-def _fold_observed(run: Run, value: dict[str, Any]) -> Run:
-    status = documents.status_from_json(value["status"])
-    return replace(run, status=status, stale_since=value.get("stale_since"))
-
-
-def _fold_verdict(run: Run, value: dict[str, Any]) -> Run:
-    status = documents.status_from_json(value["status"])
-    return replace(run, status=status, observed_at=value["at"], stale_since=None)
-
-
-def _fold_labels(run: Run, value: dict[str, Any]) -> Run:
-    return replace(run, tags=tuple(map(str, value["tags"])), notes=str(value.get("notes") or ""))
-
-
-_FOLDS = {
-    "submitted-1.json": _fold_submitted,
-    "observed.json": _fold_observed,
-    "verdict.json": _fold_verdict,
-    "labels.json": _fold_labels,
-}
-
-
-def _load(path: Path) -> Any:  # noqa: ANN401
-    return json.loads(path.read_bytes())
-
-
-def _write(path: Path, text: str) -> None:
-    fd = os.open(path, os.O_WRONLY | os.O_CREAT | os.O_EXCL, 0o600)
-    with open(fd, "w", encoding="utf-8", errors="surrogateescape", newline="") as file:  # noqa: PTH123
-        file.write(text)
-        file.flush()
-        os.fsync(fd)
-
-
-def _sync_folder(folder: Path) -> None:
-    fd = os.open(folder, os.O_RDONLY | os.O_DIRECTORY)
+def _names(folder: Path) -> list[str]:
     try:
-        os.fsync(fd)
-    finally:
-        os.close(fd)
-
-
-@contextmanager
-def _locked(path: Path) -> Iterator[None]:
-    """Alone with this file; a holder that was killed holds nothing."""
-    import fcntl
-
-    fd = os.open(path, os.O_RDWR | os.O_CREAT, 0o600)
-    try:
-        fcntl.flock(fd, fcntl.LOCK_EX)
-        yield
-    finally:
-        os.close(fd)
-
-
-@contextmanager
-def _ignoring_absence() -> Iterator[None]:
-    try:
-        yield
+        return os.listdir(folder)  # noqa: PTH208
     except FileNotFoundError:
-        return
+        return []
+    except OSError as error:
+        if isinstance(error, NotADirectoryError) and _MONTH.fullmatch(folder.name):
+            return []
+        reason = (error.strerror or str(error)).lower()
+        raise StoreError(f"cannot read {folder}: {reason}", hint=_HINT) from None
+
+
+def _children(folder: Path) -> list[Path]:
+    try:
+        return [folder / name for name in os.listdir(folder)]  # noqa: PTH208
+    except OSError:
+        return []

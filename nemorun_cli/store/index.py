@@ -17,7 +17,7 @@ from nemorun_cli.core.runs import Filter, Run
 from nemorun_cli.store import documents
 from nemorun_cli.store.files import Store
 
-VERSION = 1
+VERSION = 2
 _STAMP = len("YYYYMMDD-HHMMSS")
 LOCK_PATIENCE = 0.05
 """Seconds for which a lock of the index is waited for; then the files answer."""
@@ -31,7 +31,7 @@ _SCHEMA = """
 CREATE TABLE runs (
     id TEXT PRIMARY KEY, tail TEXT NOT NULL, live INTEGER NOT NULL, state TEXT NOT NULL,
     recipe TEXT NOT NULL, executor TEXT NOT NULL, profile TEXT, experiment TEXT,
-    created_at REAL NOT NULL, changed INTEGER, document TEXT NOT NULL, observed_at REAL
+    created_at REAL NOT NULL, changed TEXT, document TEXT NOT NULL, observed_at REAL
 ) WITHOUT ROWID;
 CREATE INDEX runs_tail ON runs (tail);
 CREATE INDEX runs_created ON runs (created_at, id);
@@ -200,13 +200,13 @@ class Index:
             query = f"SELECT id, changed FROM runs WHERE id IN ({marks})"  # noqa: S608
             known = dict(database.execute(query, batch))
             for run_id in batch:
-                changed = self.store.folder_changed(run_id)
-                if changed is None or known.get(run_id) != changed:
+                changed = self.store.fingerprint(run_id, now=self.clock())
+                if changed is None or not changed or known.get(run_id) != changed:
                     self._update(database, run_id, changed)
             if database.in_transaction:
                 database.commit()
 
-    def _update(self, database: sqlite3.Connection, run_id: str, changed: int | None) -> None:
+    def _update(self, database: sqlite3.Connection, run_id: str, changed: str | None) -> None:
         try:
             run = self.store.read(run_id)
         except NotFoundError:
@@ -255,7 +255,7 @@ class Index:
         return Page(runs=tuple(found), total=total, problems=tuple(problems))
 
 
-def _put(database: sqlite3.Connection, run: Run, changed: int | None) -> None:
+def _put(database: sqlite3.Connection, run: Run, changed: str | None) -> None:
     record = run.record
     row = {
         "id": run.id,

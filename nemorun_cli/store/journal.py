@@ -1,12 +1,14 @@
 """Which runs were written to, in order: one file a host, appended to, never rewritten."""
 
 import os
+import stat
 from collections.abc import Iterator
-from contextlib import contextmanager
+from contextlib import contextmanager, suppress
 from dataclasses import dataclass
 from pathlib import Path
 
 from nemorun_cli.core.ids import is_id
+from nemorun_cli.store import writing
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -22,17 +24,36 @@ class Journal:
 
         The first note finds a write that was killed, the second one that was held up.
         """
-        self._append(run_id)
-        yield
-        self._append(run_id)
+        self.note(run_id)
+        try:
+            yield
+        finally:
+            # What was written stands, even if the disk has no room for the second note.
+            with suppress(OSError):
+                self.note(run_id)
+
+    def note(self, run_id: str) -> None:
+        """Add one line to the journal of this host."""
+        path = self.folder / self.host
+        try:
+            writing.append_line(path, run_id)
+        except FileNotFoundError:
+            writing.make_folder(self.folder)
+            writing.append_line(path, run_id)
 
     def sizes(self) -> dict[str, int]:
         """The length of each journal in bytes, by host."""
+        found: dict[str, int] = {}
         try:
-            with os.scandir(self.folder) as entries:
-                return {entry.name: entry.stat().st_size for entry in entries}
+            names = os.listdir(self.folder)  # noqa: PTH208
         except FileNotFoundError:
-            return {}
+            return found
+        for name in names:
+            with suppress(FileNotFoundError):
+                entry = (self.folder / name).lstat()
+                if stat.S_ISREG(entry.st_mode):
+                    found[name] = entry.st_size
+        return found
 
     def since(self, host: str, offset: int) -> tuple[list[str], int]:
         """The ids noted after this offset, each once, and the offset after them.
@@ -48,12 +69,3 @@ class Journal:
         whole = data[: data.rfind(b"\n") + 1]
         lines = whole.decode("ascii", "replace").split("\n")
         return [line for line in dict.fromkeys(lines) if is_id(line)], offset + len(whole)
-
-    def _append(self, run_id: str) -> None:
-        flags = os.O_WRONLY | os.O_CREAT | os.O_APPEND
-        self.folder.mkdir(mode=0o700, parents=True, exist_ok=True)
-        fd = os.open(self.folder / self.host, flags, 0o600)
-        try:
-            os.write(fd, f"{run_id}\n".encode())
-        finally:
-            os.close(fd)
