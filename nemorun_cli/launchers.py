@@ -1,9 +1,10 @@
 """How processes start inside a job, and the script that starts them."""
 
+import os
 import shlex
+import sys
 from collections.abc import Callable, Mapping
-from importlib import resources
-from pathlib import PurePosixPath
+from pathlib import Path, PurePosixPath
 
 from nemorun_cli.core.errors import SpecError
 from nemorun_cli.core.jobs import JobSpec
@@ -55,8 +56,19 @@ def job_script(spec: JobSpec, directory: str, *, python: str) -> str:
         "}",
         "",
     ]
-    body = resources.files("nemorun_cli.job").joinpath("job.sh").read_text()
+    body = Path(__file__).with_name("job").joinpath("job.sh").read_text(encoding="utf-8")
     return "\n".join(head) + "\n" + body
+
+
+def inherited(environ: Mapping[str, str] = os.environ) -> dict[str, str]:
+    """This environment, less what an outer job was told about itself."""
+    return {name: value for name, value in environ.items() if name not in JOB_VARIABLES}
+
+
+def active_python(environ: Mapping[str, str] = os.environ) -> str:
+    """The interpreter of the active virtual environment, else the one that runs this tool."""
+    active = environ.get("VIRTUAL_ENV")
+    return f"{active}/bin/python" if active else sys.executable
 
 
 def payload(spec: JobSpec, directory: str, *, python: str) -> list[str]:

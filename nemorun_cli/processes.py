@@ -3,10 +3,15 @@
 import functools
 import os
 import socket
-from collections.abc import Iterator
+from collections.abc import Iterator, Mapping, Sequence
+from contextlib import contextmanager
 from pathlib import Path
+from typing import TYPE_CHECKING
 
 from nemorun_cli.core.runs import Process
+
+if TYPE_CHECKING:
+    from subprocess import Popen
 
 _PROC = Path("/proc")
 
@@ -64,6 +69,38 @@ def alive(process: Process) -> bool | None:
         return None
     fields = _stat(process.pid)
     return bool(fields) and fields[0] not in "ZX" and int(fields[19]) == process.start
+
+
+@contextmanager
+def detached(
+    argv: Sequence[str],
+    folder: Path,
+    env: Mapping[str, str] | None = None,
+) -> Iterator["Popen[bytes]"]:
+    """A process in a session of its own; until the block ends, pipes lead to and from it.
+
+    It outlives the block. Its errors go to `wrapper.log` in its folder.
+    """
+    import subprocess
+
+    flags = os.O_WRONLY | os.O_CREAT | os.O_APPEND
+    with open(os.open(folder / "wrapper.log", flags, 0o600), "wb") as log:  # noqa: PTH123
+        process = subprocess.Popen(
+            argv,
+            cwd=folder,
+            env=env,
+            stdin=subprocess.PIPE,
+            stdout=subprocess.PIPE,
+            stderr=log,
+            start_new_session=True,
+        )
+    try:
+        yield process
+    finally:
+        for pipe in (process.stdin, process.stdout):
+            if pipe is not None:
+                pipe.close()
+        process.returncode = 0  # Nobody here waits for it: it is meant to outlive us.
 
 
 def with_key(key: str) -> Iterator[int]:

@@ -3,12 +3,11 @@
 import json
 import os
 import shutil
-import sys
 from collections.abc import Iterator, Sequence
-from contextlib import contextmanager, suppress
+from contextlib import suppress
 from dataclasses import asdict, dataclass
 from pathlib import Path, PurePath
-from typing import TYPE_CHECKING, Any, ClassVar, Self
+from typing import Any, ClassVar, Self
 
 from nemorun_cli import jobfolder, processes
 from nemorun_cli.core.errors import RefusedError, SpecError, UnreachableError
@@ -24,9 +23,6 @@ from nemorun_cli.core.jobs import (
     setting,
 )
 from nemorun_cli.core.runs import Process
-
-if TYPE_CHECKING:
-    from subprocess import Popen
 
 # The wrapper takes the token only when it is told to go, and whoever takes it first decides: the
 # wrapper (`accepted`), or somebody who found the submitter dead (`void`).
@@ -85,10 +81,10 @@ class LocalExecutor:
                 f"the local executor has one node, not {spec.resources.nodes}",
                 hint="leave out nodes, or launch on a cluster with -e",
             )
-        from nemorun_cli.launchers import job_script
+        from nemorun_cli.launchers import active_python, job_script
 
         directory = self.directory(spec.key)
-        script = job_script(spec, directory, python=spec.resources.python or _python())
+        script = job_script(spec, directory, python=spec.resources.python or active_python())
         files = {"job.sh": script, "exit.json.part": " " * _VERDICT_SIZE, "ready": ""}
         if spec.argv is None or spec.resources.launcher != "plain":
             from nemorun_cli.payload import payload_files
@@ -110,12 +106,14 @@ class LocalExecutor:
 
         The folder's rename decides which of several submissions of one key is the one.
         """
+        from nemorun_cli.launchers import inherited
+
         plan = self.plan(spec)
         folder = Path(plan.directory)
         if not self._stage(plan):
             return self._earlier(spec.key)
         try:
-            process = _start(plan.commands[0], folder, _environment(spec))
+            process = _start(plan.commands[0], folder, {**inherited(), **spec.secrets})
         except OSError as error:
             _take(folder, "void")
             raise RefusedError(f"cannot start the job in {folder}: {error}") from None
@@ -176,7 +174,7 @@ class LocalExecutor:
             with suppress(ProcessLookupError):
                 os.kill(process.pid, 15)
         elif _survivors(folder, process):
-            with _detached((self.shell, "job.sh", "reap"), folder):
+            with processes.detached((self.shell, "job.sh", "reap"), folder):
                 pass
 
     def wait(self, handles: Sequence[JobHandle], *, timeout: float) -> None:
@@ -277,7 +275,7 @@ class LocalExecutor:
 
 def _start(gate: Sequence[str], folder: Path, env: dict[str, str]) -> Process:
     """Start the wrapper, write down who it is, let it go: in this order, whatever happens."""
-    with _detached(gate, folder, env) as wrapper:
+    with processes.detached(gate, folder, env) as wrapper:
         process = processes.describe(wrapper.pid)
         jobfolder.write(folder / "process.json", json.dumps(asdict(process)))
         assert wrapper.stdin is not None
@@ -289,43 +287,13 @@ def _start(gate: Sequence[str], folder: Path, env: dict[str, str]) -> Process:
     return process
 
 
-@contextmanager
-def _detached(
-    argv: Sequence[str],
-    folder: Path,
-    env: dict[str, str] | None = None,
-) -> Iterator["Popen[bytes]"]:
-    """A process in a session of its own that reads a pipe until the block ends, and outlives it."""
-    import subprocess
-
-    flags = os.O_WRONLY | os.O_CREAT | os.O_APPEND
-    with open(os.open(folder / "wrapper.log", flags, 0o600), "wb") as log:  # noqa: PTH123
-        process = subprocess.Popen(
-            argv,
-            cwd=folder,
-            env=env,
-            stdin=subprocess.PIPE,
-            stdout=subprocess.PIPE,
-            stderr=log,
-            start_new_session=True,
-        )
-    try:
-        yield process
-    finally:
-        for pipe in (process.stdin, process.stdout):
-            assert pipe is not None
-            pipe.close()
-        process.returncode = 0  # Nobody here waits for it: it is meant to outlive us.
-
-
 def _survivors(folder: Path, wrapper: Process) -> bool:
     """Whether anything that a dead wrapper started still lives."""
+    leader = jobfolder.session(folder, wrapper)
     if wrapper.boot != processes.boot():
         return False
-    leader = jobfolder.session(folder, wrapper)
-    if leader is not None and any(processes.in_session(leader)):
-        return True
-    return any(processes.with_key(folder.name))
+    in_session = processes.in_session(leader) if leader else ()
+    return any(in_session) or any(processes.with_key(folder.name))
 
 
 def _without_verdict(folder: Path, wrapper: Process) -> JobStatus:
@@ -345,6 +313,14 @@ def _gone(folder: Path) -> JobStatus:
         reason=Reason.LOST,
         reason_detail=f"its folder {folder} has been deleted",
     )
+
+
+def _take(folder: Path, name: str) -> bool:
+    try:
+        (folder / "ready").rename(folder / name)
+    except OSError:
+        return False
+    return True
 
 
 def _python() -> str:
