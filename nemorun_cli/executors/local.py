@@ -9,16 +9,14 @@ from dataclasses import asdict, dataclass
 from pathlib import Path, PurePath
 from typing import Any, ClassVar, Self
 
-from nemorun_cli import jobfolder, processes
+from nemorun_cli import jobfolder, processes, wrappers
 from nemorun_cli.core.errors import RefusedError, SpecError, UnreachableError
 from nemorun_cli.core.jobs import (
     JobHandle,
     JobSpec,
-    JobState,
     JobStatus,
     LogLine,
     Plan,
-    Reason,
     Resources,
     setting,
 )
@@ -113,9 +111,10 @@ class LocalExecutor:
         if not self._stage(plan):
             return self._earlier(spec.key)
         try:
-            process = _start(plan.commands[0], folder, {**inherited(), **spec.secrets})
+            process = wrappers.start(plan.commands[0], folder, {**inherited(), **spec.secrets})
         except OSError as error:
-            _take(folder, "void")
+            if not wrappers.take(folder, "void") and (found := self.find(spec.key)):
+                return found  # It was let go before that went wrong.
             raise RefusedError(f"cannot start the job in {folder}: {error}") from None
         return self._handle(spec.key, process)
 
@@ -128,7 +127,7 @@ class LocalExecutor:
         process = jobfolder.process(folder / "process.json")
         submitter = jobfolder.process(folder / "submitter.json")
         if submitter is not None and processes.alive(submitter) is False:
-            _take(folder, "void")
+            wrappers.take(folder, "void")
         if process is None or not (folder / "accepted").exists():
             return None
         return self._handle(key, process)
@@ -140,7 +139,7 @@ class LocalExecutor:
                 f"the job folder {self.job_dir} is not there",
                 hint="is the disk that holds it mounted?",
             )
-        return {handle: self._status(handle) for handle in handles}
+        return {handle: wrappers.status_of(Path(self.directory(handle.key))) for handle in handles}
 
     def logs(
         self,
@@ -156,7 +155,7 @@ class LocalExecutor:
             return jobfolder.read_logs(folder, tail=tail, rank=rank)
 
         def ended() -> bool:
-            return self._status(handle).state.terminal
+            return wrappers.status_of(Path(self.directory(handle.key))).state.terminal
 
         return jobfolder.follow_logs(folder, ended, tail=tail, rank=rank)
 
@@ -173,7 +172,7 @@ class LocalExecutor:
         if processes.alive(process):
             with suppress(ProcessLookupError):
                 os.kill(process.pid, 15)
-        elif _survivors(folder, process):
+        elif wrappers.survivors(folder, process):
             with processes.detached((self.shell, "job.sh", "reap"), folder):
                 pass
 
@@ -184,7 +183,10 @@ class LocalExecutor:
         with Watcher() as watcher:
             for handle in handles:
                 watcher.add(Path(self.directory(handle.key)))
-            if not any(self._status(handle).state.terminal for handle in handles):
+            if not any(
+                wrappers.status_of(Path(self.directory(handle.key))).state.terminal
+                for handle in handles
+            ):
                 watcher.wait(timeout)
 
     def metrics(self, handle: JobHandle) -> Iterator[dict[str, Any]]:
@@ -246,100 +248,3 @@ class LocalExecutor:
                 hint="free some space there, or set NEMORUN_HOME to a folder with room",
             ) from None
         return True
-
-    def _status(self, handle: JobHandle) -> JobStatus:
-        folder = Path(self.directory(handle.key))
-        verdict = jobfolder.verdict(folder)
-        if verdict is not None:
-            return verdict
-        process = jobfolder.process(folder / "process.json")
-        if process is None:
-            return _gone(folder)
-        running = processes.alive(process)
-        if running is None:
-            return JobStatus(
-                state=JobState.UNKNOWN,
-                reason=Reason.UNREACHABLE,
-                reason_detail=f"runs on {process.machine}",
-            )
-        if running:
-            return jobfolder.progress(folder)
-        if _survivors(folder, process):
-            return jobfolder.progress(
-                folder,
-                detail="its wrapper was killed: how it ends will not be known",
-            )
-        # It may have ended between the two looks.
-        return jobfolder.verdict(folder) or _without_verdict(folder, process)
-
-
-def _start(gate: Sequence[str], folder: Path, env: dict[str, str]) -> Process:
-    """Start the wrapper, write down who it is, let it go: in this order, whatever happens."""
-    with processes.detached(gate, folder, env) as wrapper:
-        process = processes.describe(wrapper.pid)
-        jobfolder.write(folder / "process.json", json.dumps(asdict(process)))
-        assert wrapper.stdin is not None
-        assert wrapper.stdout is not None
-        wrapper.stdin.write(b"go\n")
-        wrapper.stdin.flush()
-        if not wrapper.stdout.readline():
-            raise OSError(wrapper.wait(), "the shell did not start it; see wrapper.log there")
-    return process
-
-
-def _survivors(folder: Path, wrapper: Process) -> bool:
-    """Whether anything that a dead wrapper started still lives."""
-    leader = jobfolder.session(folder, wrapper)
-    if wrapper.boot != processes.boot():
-        return False
-    in_session = processes.in_session(leader) if leader else ()
-    return any(in_session) or any(processes.with_key(folder.name))
-
-
-def _without_verdict(folder: Path, wrapper: Process) -> JobStatus:
-    rebooted = wrapper.boot != processes.boot()
-    cause = "the machine restarted" if rebooted else "its wrapper was killed"
-    return jobfolder.without_verdict(
-        folder,
-        detail=f"{cause} before the job could say how it ended",
-    )
-
-
-def _gone(folder: Path) -> JobStatus:
-    if folder.is_dir():
-        return JobStatus(state=JobState.UNKNOWN, reason_detail="the job has not been started")
-    return JobStatus(
-        state=JobState.LOST,
-        reason=Reason.LOST,
-        reason_detail=f"its folder {folder} has been deleted",
-    )
-
-
-def _take(folder: Path, name: str) -> bool:
-    try:
-        (folder / "ready").rename(folder / name)
-    except OSError:
-        return False
-    return True
-
-
-def _python() -> str:
-    """The interpreter of the active virtual environment, else the one that runs this tool."""
-    active = os.environ.get("VIRTUAL_ENV")
-    return f"{active}/bin/python" if active else sys.executable
-
-
-def _take(folder: Path, name: str) -> bool:
-    try:
-        (folder / "ready").rename(folder / name)
-    except OSError:
-        return False
-    return True
-
-
-def _environment(spec: JobSpec) -> dict[str, str]:
-    """What this process has, less what an outer job was told, and the secrets."""
-    from nemorun_cli.launchers import JOB_VARIABLES
-
-    inherited = {name: value for name, value in os.environ.items() if name not in JOB_VARIABLES}
-    return {**inherited, **spec.secrets}
