@@ -2,9 +2,10 @@
 
 import re
 
-_UNITS = {"s": 1, "m": 60, "h": 3600, "d": 86400, "w": 604800}
-_PARTS = re.compile(r"(\d+(?:\.\d+)?)([smhdw])")
-_CLOCK = re.compile(r"(?:(\d+)-)?(\d+)(?::(\d+))?(?::(\d+))?")
+_UNITS = {"w": 604800, "d": 86400, "h": 3600, "m": 60, "s": 1}
+_PARTS = re.compile(r"(\d{1,12})(?:\.(\d{1,12}))?([smhdw])", re.ASCII)
+_CLOCK = re.compile(r"(?:(\d{1,12})-)?(\d{1,12})(?::(\d{1,12}))?(?::(\d{1,12}))?", re.ASCII)
+_SCALE = 10**12
 
 
 def parse_duration(text: str) -> int:
@@ -13,9 +14,8 @@ def parse_duration(text: str) -> int:
     Clock forms are Slurm's (sbatch(1), --time): MM, MM:SS, HH:MM:SS, D-HH, D-HH:MM, D-HH:MM:SS.
     """
     compact = text.strip().lower()
-    parts = _PARTS.findall(compact)
-    if parts and "".join(number + unit for number, unit in parts) == compact:
-        return -int(-sum(float(number) * _UNITS[unit] for number, unit in parts) // 1)
+    if _PARTS.sub("", compact) == "" and compact:
+        return -(-sum(_scaled(*part) for part in _PARTS.findall(compact)) // _SCALE)
     clock = _CLOCK.fullmatch(compact)
     if clock is None:
         raise ValueError(
@@ -32,10 +32,15 @@ def parse_duration(text: str) -> int:
 
 
 def format_duration(seconds: int) -> str:
-    """The shortest text that means this many seconds: `90s`, `2h`, `1h30m`."""
+    """The shortest text that means this many seconds: `45s`, `2h`, `1h30m`, `2d`."""
     parts = []
-    for unit, size in reversed(list(_UNITS.items())[:4]):
-        count, seconds = divmod(seconds, size)
+    for unit in "dhms":
+        count, seconds = divmod(seconds, _UNITS[unit])
         if count:
             parts.append(f"{count}{unit}")
     return "".join(parts) or "0s"
+
+
+def _scaled(whole: str, fraction: str, unit: str) -> int:
+    """In units of 1e-12 s: a float would make 1.1h a second too long."""
+    return (int(whole) * _SCALE + int(fraction.ljust(12, "0") or 0)) * _UNITS[unit]
