@@ -35,7 +35,21 @@ def test_it_is_read_as_slurm_and_people_do(text: str, seconds: int) -> None:
 
 @pytest.mark.parametrize(
     "text",
-    ["", " ", "-5", "1x", "h", "1:2:3:4", "1h 30", "1,5h", "∞", "٣", "1e3", "1h-", "9" * 5000 + "h"],
+    [
+        "",
+        " ",
+        "-5",
+        "1x",
+        "h",
+        "1:2:3:4",
+        "1h 30",
+        "1,5h",
+        "∞",
+        "٣",
+        "1e3",
+        "1h-",
+        "9" * 5000 + "h",
+    ],
 )
 def test_anything_else_is_refused_in_its_own_words(text: str) -> None:
     with pytest.raises(ValueError, match="expects a length of time such as") as refusal:
