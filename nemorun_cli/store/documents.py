@@ -5,7 +5,8 @@ What is read is checked field by field: a value that comes out has the types it 
 
 import math
 from collections.abc import Callable, Mapping
-from dataclasses import MISSING, Field, asdict, fields
+from dataclasses import MISSING, fields
+from functools import cache
 from typing import Any
 
 from nemorun_cli.core.ids import is_id
@@ -18,9 +19,7 @@ _WORD = 2**63
 
 def record_to_json(record: RunRecord) -> dict[str, Any]:
     """The record as JSON values."""
-    return {each.name: getattr(record, each.name) for each in fields(record)} | {
-        "submitter": asdict(record.submitter),
-    }
+    return {**vars(record), "submitter": vars(record.submitter)}
 
 
 def record_from_json(value: Any) -> RunRecord:  # noqa: ANN401
@@ -33,7 +32,7 @@ def record_from_json(value: Any) -> RunRecord:  # noqa: ANN401
 
 def status_to_json(status: JobStatus) -> dict[str, Any]:
     """The status as JSON values."""
-    return asdict(status)
+    return {**vars(status), "attempts": [vars(attempt) for attempt in status.attempts]}
 
 
 def status_from_json(value: Any) -> JobStatus:  # noqa: ANN401
@@ -111,17 +110,22 @@ def _checked(kind: type, value: Any, checks: Mapping[str, _Check]) -> dict[str, 
     """The fields of this dataclass that the object has, each as its check gives it back."""
     found = _object(value)
     checked = {}
-    for each in fields(kind):
-        if each.name in found or _required(each):
+    for name, required in _fields(kind):
+        if name in found or required:
             try:
-                checked[each.name] = checks[each.name](found.get(each.name))
+                checked[name] = checks[name](found.get(name))
             except ValueError as error:
-                raise ValueError(f"{each.name}: {error}") from None
+                raise ValueError(f"{name}: {error}") from None
     return checked
 
 
-def _required(each: Field[Any]) -> bool:
-    return each.default is MISSING and each.default_factory is MISSING
+@cache
+def _fields(kind: type) -> tuple[tuple[str, bool], ...]:
+    """The name of each field of a dataclass, and whether it has no default."""
+    return tuple(
+        (each.name, each.default is MISSING and each.default_factory is MISSING)
+        for each in fields(kind)
+    )
 
 
 def _object(value: Any) -> dict[str, Any]:  # noqa: ANN401

@@ -164,20 +164,24 @@ class Store:
 
         Empty while its files are so young that a further change might not show.
         """
-        folder = self._folder(run_id)
+        folder = str(self._folder(run_id))
         try:
-            outer = folder.stat().st_mtime_ns
+            outer = os.stat(folder).st_mtime_ns  # noqa: PTH116
         except (FileNotFoundError, NotADirectoryError):
             return None
         except OSError:
             return ""
         try:
-            record = (folder / reading.RECORD).stat()
+            record = os.stat(f"{folder}/{reading.RECORD}")  # noqa: PTH116
         except OSError:
             return ""
         if max(outer, record.st_mtime_ns) > (now - _YOUNG) * 1e9:
             return ""
         return f"{outer} {record.st_mtime_ns} {record.st_size}"
+
+    def any(self) -> bool:
+        """Whether anything was ever written here, and can be read."""
+        return os.access(self.home / "runs", os.R_OK | os.X_OK)
 
     def ids(self) -> Iterator[str]:
         """All runs, newest first by id. An absent store is empty; an unreadable one is an error."""
@@ -200,7 +204,7 @@ class Store:
     def _folder(self, run_id: str) -> Path:
         if not is_id(run_id):
             raise NotFoundError(f"not a run id: {run_id!r}", hint="`nemorun list` shows them")
-        return self.home / "runs" / f"{run_id[:4]}-{run_id[4:6]}" / run_id
+        return self.home / f"runs/{run_id[:4]}-{run_id[4:6]}/{run_id}"
 
     def _existing(self, run_id: str) -> Path:
         folder = self._folder(run_id)

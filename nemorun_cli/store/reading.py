@@ -33,7 +33,7 @@ def run_in(folder: Path) -> Run:
     run_id = folder.name
     try:
         names = os.listdir(folder)  # noqa: PTH208
-        record = documents.record_from_json(load(folder / RECORD))
+        record = documents.record_from_json(load(f"{folder}/{RECORD}"))
     except (FileNotFoundError, NotADirectoryError):
         if os.path.lexists(folder):
             raise CorruptError(
@@ -54,7 +54,7 @@ def run_in(folder: Path) -> Run:
     return _fold(Run(record=record, tags=record.tags), folder, names)
 
 
-def load(path: Path) -> Any:  # noqa: ANN401
+def load(path: Path | str) -> Any:  # noqa: ANN401
     """The JSON in a file; ValueError for anything else."""
     data = read_bytes(path)
     if not data.strip():
@@ -67,7 +67,7 @@ def load(path: Path) -> Any:  # noqa: ANN401
         raise ValueError("it is not JSON") from None
 
 
-def read_bytes(path: Path) -> bytes:
+def read_bytes(path: Path | str) -> bytes:
     """What a plain file holds; OSError for all else, and never a wait, as a pipe would mean."""
     fd = os.open(path, os.O_RDONLY | os.O_NONBLOCK | os.O_NOFOLLOW)
     try:
@@ -94,7 +94,7 @@ def _fold(run: Run, folder: Path, names: list[str]) -> Run:
         if name not in names:
             continue
         try:
-            run = fold(run, load(folder / name))
+            run = fold(run, load(f"{folder}/{name}"))
         except FileNotFoundError:
             continue  # The run is being deleted.
         except (OSError, ValueError) as error:
