@@ -44,7 +44,7 @@ golden: $(STAMP) ## write the expected texts of the tests anew; read the diff
 	NEMORUN_GOLDEN=write $(BIN)/python -m pytest -q tests/cli
 
 completions: $(STAMP) ## write completions/ anew
-	$(BIN)/python -m nemorun_cli.cli.complete completions
+	$(BIN)/python tests/completions.py
 
 bench: $(STAMP) ## measure the budgets
 	$(BIN)/python tests/benchmarks/bench.py

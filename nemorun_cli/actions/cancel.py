@@ -2,12 +2,13 @@
 
 import time
 from collections.abc import Callable, Iterator, Sequence
+from contextlib import suppress
 from dataclasses import dataclass
 
 from nemorun_cli.actions.observe import Refresh, refresh
 from nemorun_cli.actions.wait import pause
 from nemorun_cli.actions.wiring import Ports, resources_of
-from nemorun_cli.core.errors import NemorunError
+from nemorun_cli.core.errors import NemorunError, StoreError
 from nemorun_cli.core.runs import Run
 
 MARGIN = 15.0
@@ -70,7 +71,8 @@ def _ask(run: Run, ports: Ports) -> Iterator[str]:
         return
     try:
         ports.executor_of(run.record).cancel(run.handle)
-        ports.store.event(run.id, "cancel", now=ports.clock())
+        with suppress(StoreError):  # History alone.
+            ports.store.event(run.id, "cancel", now=ports.clock())
     except NemorunError as error:
         yield f"{run.id}: {error.message}"
 

@@ -10,7 +10,7 @@ from enum import StrEnum
 from nemorun_cli import processes
 from nemorun_cli.actions.wiring import Ports
 from nemorun_cli.core import lifecycle
-from nemorun_cli.core.errors import NemorunError, UnreachableError
+from nemorun_cli.core.errors import NemorunError, StoreError, UnreachableError
 from nemorun_cli.core.ids import key_of
 from nemorun_cli.core.jobs import JobHandle, JobState, JobStatus
 from nemorun_cli.core.ports import Executor
@@ -70,7 +70,7 @@ def refresh(runs: Sequence[Run], *, ports: Ports, mode: Refresh = Refresh.AUTO) 
     for group, answer in zip(groups, answers, strict=True):
         if isinstance(answer, NemorunError):
             problems.append(f"{group.executor.name} {group.executor.target}: {answer.message}")
-        news.update((run.id, _after(run, answer, ports)) for run in group.runs)
+        news.update((run.id, _after(run, answer, ports, problems)) for run in group.runs)
     ports.index.touch([run.id for run in news.values() if not run.stale_since], ports.clock())
     return Observed(
         runs=tuple(news.get(run.id, run) for run in runs),
@@ -180,17 +180,25 @@ def _finding(
     return _Finding(handle=None, status=_SUBMITTING)
 
 
-def _after(run: Run, answer: _Answer, ports: Ports) -> Run:
-    """The run after this answer, and all that is new of it written down."""
+def _after(run: Run, answer: _Answer, ports: Ports, problems: list[str]) -> Run:
+    """The run after this answer, and all that is new of it written down, if it can be."""
     now = ports.clock()
     if isinstance(answer, NemorunError):
         silent = JobStatus(state=JobState.UNKNOWN, reason=run.reason, reason_detail=answer.message)
         return lifecycle.observe(run, silent, now=now)
     finding = answer[run.id]
-    if run.handle is None and finding.handle is not None:
-        handle = ports.store.submitted(run.id, 1, finding.handle, now=now)
-        run = replace(run, handle=handle)
-    after = lifecycle.observe(run, finding.status, now=now)
+    after = lifecycle.observe(replace(run, handle=finding.handle), finding.status, now=now)
+    try:
+        return _record(run, after, ports, now)
+    except StoreError as error:
+        # What cannot be written down is true all the same, and the next observer finds it again.
+        problems.append(error.message)
+        return after
+
+
+def _record(run: Run, after: Run, ports: Ports, now: float) -> Run:
+    if run.handle is None and after.handle is not None:
+        ports.store.submitted(run.id, 1, after.handle, now=now)
     if after.state.terminal:
         return conclude(after, after.status, ports=ports, evidence="seen by an observer")
     if lifecycle.changed(run, after):

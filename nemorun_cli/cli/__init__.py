@@ -1,5 +1,6 @@
 """The command line: a table of commands, each imported when it is used, and one error boundary."""
 
+import os
 import sys
 from typing import Any
 
@@ -27,6 +28,11 @@ def main() -> None:
         from nemorun_cli import __version__
 
         print(f"nemorun {__version__}")  # noqa: T201
+        return
+    if "_NEMORUN_COMPLETE" in os.environ:
+        from nemorun_cli.cli import complete
+
+        print("\n".join(complete.answer(sys.argv[1:])))  # noqa: T201
         return
     from nemorun_cli.cli import boundary
 

@@ -96,8 +96,8 @@ def request(  # noqa: PLR0913
     from nemorun_cli.actions.launch import Label
 
     label = Label(
-        name=name,
-        experiment=experiment,
+        name=name or None,
+        experiment=experiment or None,
         tags=tuple(tag or ()),
         after=tuple(after or ()),
     )

@@ -3,6 +3,7 @@
 import json
 import os
 import re
+import shutil
 import signal
 import time
 from collections.abc import Callable
@@ -100,7 +101,7 @@ def test_a_damaged_record_is_told_and_hides_no_other(nemorun: Nemorun) -> None:
     nemorun.ok("wait", good, bad)
     (record,) = nemorun.store.glob(f"runs/*/{bad}/run.json")
     record.write_text('{"id": "trunc')
-    (nemorun.store / "index").rename(nemorun.store / "index.away")
+    shutil.rmtree(nemorun.store / "index", ignore_errors=True)
 
     for _ in range(2):
         done = nemorun("list", "--quiet")
@@ -200,7 +201,7 @@ def test_fifty_thousand_runs_lock_nobody_out(nemorun: Nemorun) -> None:
 
 
 def test_a_terminal_that_goes_away_leaves_the_run_alone(nemorun: Nemorun, until: Until) -> None:
-    following = nemorun.start("launch", "--follow", "command", "--", "sleep", "2")
+    following = nemorun.start("launch", "--follow", "command", "--", "sleep", "4")
     assert following.stdout is not None
     run_id = following.stdout.readline().strip()
 
