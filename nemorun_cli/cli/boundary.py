@@ -66,7 +66,7 @@ def _help_of(function: Any) -> str:  # noqa: ANN401
 
 def root() -> Any:  # noqa: ANN401
     """The whole command line, as Typer builds it."""
-    app = _new_app(cls=LazyGroup, help=_HELP, no_args_is_help=True)
+    app = _new_app(cls=LazyGroup, help=_HELP)
 
     @app.callback()
     def _options() -> None:
@@ -79,7 +79,9 @@ def run(arguments: Sequence[str]) -> int:  # noqa: PLR0911
     """Execute this command line; the exit code. Nothing below this function exits or prints."""
     as_json = "--json" in arguments
     try:
-        return int(root().main(list(arguments), "nemorun", standalone_mode=False) or 0)
+        return int(
+            root().main(list(arguments) or ["--help"], "nemorun", standalone_mode=False) or 0
+        )
     except NemorunError as error:
         return output.fail(error, as_json=as_json)
     except KeyboardInterrupt:
@@ -103,8 +105,6 @@ def _usage(error: Exception) -> UsageError | None:
     tell = getattr(error, "format_message", None)
     if tell is None:
         return None
-    if type(error).__name__ == "NoArgsIsHelpError":
-        return UsageError(str(tell()))
     context = getattr(error, "ctx", None)
     path = context.command_path if context is not None else "nemorun"
     message = str(tell()).rstrip(".")

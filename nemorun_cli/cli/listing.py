@@ -71,7 +71,7 @@ def _print_table(runs: tuple[Run, ...], now: float) -> None:
     import sys
 
     if output.terminal(sys.stdout):
-        output.table(HEAD, [_row(run, now) for run in runs], shrink=(7, 3, 2, 4))
+        output.table(HEAD, [_row(run, now) for run in runs], shrink=(3, 7, 2, 4))
     else:
         output.table((), [_full_row(run) for run in runs])
 

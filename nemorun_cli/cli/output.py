@@ -70,7 +70,8 @@ def table(
 ) -> None:
     """A table for a person, or tab-separated lines without a head for a program.
 
-    Columns named in `shrink` give way, in that order, where the terminal is too narrow.
+    Columns named in `shrink` give way, in that order, where the terminal is too narrow; empty ones
+    are left out.
     """
     rows = list(rows)
     if not terminal(sys.stdout):
@@ -79,6 +80,11 @@ def table(
         return
     if not rows:
         return
+    used = [any(row[column] for row in rows) for column in range(len(head))]
+    shrink = [sum(used[:column]) for column in shrink if used[column]]
+    head, *rows = [
+        [cell for cell, kept in zip(row, used, strict=True) if kept] for row in (head, *rows)
+    ]
     widths = [max(len(row[column]) for row in [head, *rows]) for column in range(len(head))]
     _shrink(widths, shrink, _width(sys.stdout))
     answer(paint(_row(head, widths), "1", sys.stdout))

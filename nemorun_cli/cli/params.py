@@ -24,21 +24,29 @@ StrictOption = Annotated[
 ]
 StateOption = Annotated[
     list[str] | None,
-    typer.Option("--state", "-s", help="In this state; may be repeated, or hold a,b."),
+    typer.Option(
+        "--state", "-s", metavar="STATE", help="In this state; may be repeated, or hold a,b."
+    ),
 ]
-RecipeOption = Annotated[str | None, typer.Option("--recipe", help="Of this recipe.")]
+RecipeOption = Annotated[
+    str | None, typer.Option("--recipe", metavar="RECIPE", help="Of this recipe.")
+]
 ExecutorFilter = Annotated[
     str | None,
-    typer.Option("--executor", "-e", help="On this executor or profile."),
+    typer.Option("--executor", "-e", metavar="NAME", help="On this executor or profile."),
 ]
-ExperimentFilter = Annotated[str | None, typer.Option("--experiment", help="Of this experiment.")]
+ExperimentFilter = Annotated[
+    str | None, typer.Option("--experiment", metavar="NAME", help="Of this experiment.")
+]
 TagFilter = Annotated[
     list[str] | None,
-    typer.Option("--tag", "-t", help="With this tag; repeated: with all of them."),
+    typer.Option("--tag", "-t", metavar="TAG", help="With this tag; repeated: with all of them."),
 ]
 SinceOption = Annotated[
     str | None,
-    typer.Option("--since", help="Launched since: `2d`, `3h`, or an ISO date or time."),
+    typer.Option(
+        "--since", metavar="WHEN", help="Launched since: `2d`, `3h`, or an ISO date or time."
+    ),
 ]
 
 

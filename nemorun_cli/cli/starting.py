@@ -19,7 +19,9 @@ if TYPE_CHECKING:
 
 ExecutorOption = Annotated[
     str | None,
-    typer.Option("--executor", "-e", help="An executor, or a profile of your settings."),
+    typer.Option(
+        "--executor", "-e", metavar="NAME", help="An executor, or a profile of your settings."
+    ),
 ]
 SettingOption = Annotated[
     list[str] | None,
@@ -27,11 +29,15 @@ SettingOption = Annotated[
         "--set", "-x", metavar="NAME=VALUE", help="A setting of the executor: `-x time=2h`."
     ),
 ]
-NameOption = Annotated[str | None, typer.Option("--name", help="A label of your own.")]
-ExperimentOption = Annotated[
-    str | None, typer.Option("--experiment", help="A name that runs share.")
+NameOption = Annotated[
+    str | None, typer.Option("--name", metavar="NAME", help="A label of your own.")
 ]
-TagOption = Annotated[list[str] | None, typer.Option("--tag", "-t", help="May be repeated.")]
+ExperimentOption = Annotated[
+    str | None, typer.Option("--experiment", metavar="NAME", help="A name that runs share.")
+]
+TagOption = Annotated[
+    list[str] | None, typer.Option("--tag", "-t", metavar="TAG", help="May be repeated.")
+]
 EnvOption = Annotated[
     list[str] | None,
     typer.Option("--env", metavar="NAME[=VALUE]", help="A variable of the job; recorded."),
@@ -54,7 +60,9 @@ FollowOption = Annotated[
 ]
 TimeoutOption = Annotated[
     str | None,
-    typer.Option("--timeout", help="With --wait: stop waiting after this; exit 14."),
+    typer.Option(
+        "--timeout", metavar="TIME", help="With --wait: stop waiting after this; exit 14."
+    ),
 ]
 CancelOption = Annotated[
     bool,

@@ -18,7 +18,11 @@ def command(
     *,
     timeout: Annotated[
         str | None,
-        typer.Option("--timeout", help="Give up after this time (`90s`, `10m`); then exit 14."),
+        typer.Option(
+            "--timeout",
+            metavar="TIME",
+            help="Give up after this time (`90s`, `10m`); then exit 14.",
+        ),
     ] = None,
     experiment: params.ExperimentFilter = None,
     tag: params.TagFilter = None,

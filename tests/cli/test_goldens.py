@@ -1,0 +1,138 @@
+"""Help, errors and tables, word for word: `make golden` writes them, the diff is for reading."""
+
+import fcntl
+import os
+import pty
+import re
+import struct
+import subprocess
+import termios
+from pathlib import Path
+
+import pytest
+
+from nemorun_cli.cli import COMMANDS
+from tests.conftest import NEMORUN, Nemorun
+
+GOLDEN = Path(__file__).parent / "golden"
+WRITE = os.environ.get("NEMORUN_GOLDEN") == "write"
+ERRORS = {
+    "an unknown option": ["launch", "command", "true", "--dryrun"],
+    "an unknown command": ["lunch"],
+    "no command line": ["launch", "command"],
+    "an unknown executor": ["launch", "-e", "slrm", "command", "true"],
+    "an unknown setting": ["launch", "-x", "tim=2h", "command", "true"],
+    "a setting without a value": ["launch", "-x", "time", "command", "true"],
+    "a setting that is no number": ["launch", "-x", "nodes=two", "command", "true"],
+    "a setting that is too small": ["launch", "-x", "nproc=0", "command", "true"],
+    "a bad time": ["launch", "-x", "time=soon", "command", "true"],
+    "two local nodes": ["launch", "-x", "nodes=2", "command", "true"],
+    "two processes without a launcher": ["launch", "-x", "nproc=2", "command", "true"],
+    "an unknown launcher": ["launch", "-x", "launcher=mpi", "command", "true"],
+    "a variable that is not there": ["launch", "--env", "NOT_THERE", "command", "true"],
+    "a variable of ours": ["launch", "--env", "NEMORUN_KEY=x", "command", "true"],
+    "a secret with a value": ["launch", "--secret", "TOKEN=abc", "command", "true"],
+    "an unknown run": ["show", "abcdefgh"],
+    "too short a prefix": ["show", "ab"],
+    "no last run": ["logs"],
+    "a bad condition": ["launch", "--after", "last:never", "command", "true"],
+    "an unknown state": ["list", "--state", "done"],
+    "a bad since": ["list", "--since", "yesterday"],
+    "nothing to cancel": ["cancel"],
+    "all without yes": ["cancel", "--all"],
+    "a bad tag": ["tag", "abcdefgh", "a,b"],
+    "an unknown recipe": ["launch", "helo"],
+    "an unknown recipe file": ["launch", "nowhere.py:train"],
+    "a bad timeout": ["wait", "--timeout", "soon"],
+}
+
+
+def check(name: str, text: str) -> None:
+    path = GOLDEN / f"{name.replace(' ', '-')}.txt"
+    if WRITE:
+        path.parent.mkdir(exist_ok=True)
+        path.write_text(text)
+    assert path.read_text() == text, f"{path.name}: `make golden` and read the diff"
+
+
+def plain(text: str, nemorun: Nemorun) -> str:
+    """The text without what differs from run to run."""
+    text = text.replace(str(nemorun.store), "STORE").replace(str(nemorun.cwd), "PROJECT")
+    text = text.replace(str(nemorun.home), "HOME")
+    return re.sub(r"\b\d{8}-\d{6}-[a-z2-7]{8}\b", "YYYYMMDD-HHMMSS-xxxxxxxx", text)
+
+
+def on_a_terminal(nemorun: Nemorun, columns: int, *arguments: str) -> str:
+    main, side = pty.openpty()
+    fcntl.ioctl(side, termios.TIOCSWINSZ, struct.pack("HHHH", 40, columns, 0, 0))
+    env = nemorun.environment(TERM="xterm")
+    del env["COLUMNS"]
+    process = subprocess.Popen([str(NEMORUN), *arguments], cwd=nemorun.cwd, env=env, stdout=side)
+    os.close(side)
+    shown = b""
+    while True:
+        try:
+            block = os.read(main, 4096)
+        except OSError:
+            break
+        if not block:
+            break
+        shown += block
+    os.close(main)
+    assert process.wait() == 0
+    return shown.decode().replace("\r\n", "\n")
+
+
+@pytest.mark.parametrize("command", ["", *COMMANDS])
+def test_help_reads_like_this(nemorun: Nemorun, command: str) -> None:
+    out = nemorun.ok(*([command] if command else []), "--help", COLUMNS="80")
+
+    assert all(len(line) <= 80 for line in out.splitlines())
+    check(f"help {command}".strip(), out + "\n")
+
+
+@pytest.mark.parametrize("mistake", ERRORS)
+def test_a_mistake_is_told_like_this(nemorun: Nemorun, mistake: str) -> None:
+    done = nemorun(*ERRORS[mistake])
+
+    assert done.code in (2, 4)
+    assert done.out == ""
+    check(f"error {mistake}", f"exit {done.code}\n{plain(done.err, nemorun)}")
+    as_json = nemorun(*ERRORS[mistake], "--json")
+    assert '"schema_version": 1' in as_json.err
+    assert as_json.code == done.code
+    assert nemorun.ok("list") == ""
+
+
+@pytest.mark.parametrize("columns", [80, 200])
+def test_a_table_looks_like_this(nemorun: Nemorun, columns: int) -> None:
+    names = ("plain", "a name that is longer than it should be, as names often are, sadly enough")
+    for name in names:
+        nemorun("launch", "--wait", "--name", name, "command", "--", "sh", "-c", "exit 3")
+    nemorun("launch", "--wait", "--name", "good", "command", "--", "true")
+
+    shown = on_a_terminal(nemorun, columns, "list")
+
+    assert all(len(line) <= columns for line in shown.splitlines())
+    shown = re.sub(r"^[a-z2-7]{8} ", "xxxxxxxx ", shown, flags=re.MULTILINE)
+    check(f"table {columns}", re.sub(r"  \d+s +\d+s", "  Ns   Ns", shown))
+
+
+def test_colours_are_for_terminals_that_want_them(nemorun: Nemorun) -> None:
+    nemorun("launch", "--wait", "command", "true")
+    nemorun.env.pop("NO_COLOR", None)
+
+    assert "\x1b[" not in nemorun.ok("list")
+    assert "\x1b[" not in on_a_terminal(nemorun, 80, "list")
+    assert "\x1b[" in nemorun.ok("show", FORCE_COLOR="1", NO_COLOR="")
+
+
+def test_a_pipe_gets_full_values_between_tabs(nemorun: Nemorun) -> None:
+    name = "tab\tand\nnewline and a very long name that no column has room for" * 3
+    nemorun("launch", "--wait", "--name", name, "command", "true")
+
+    (line,) = nemorun.ok("list").splitlines()
+
+    cells = line.split("\t")
+    assert len(cells) == 12
+    assert cells[3] == name.replace("\t", "\\t").replace("\n", "\\n")
