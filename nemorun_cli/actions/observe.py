@@ -43,6 +43,7 @@ class Observed:
 @dataclass(frozen=True, kw_only=True)
 class _Group:
     executor: Executor
+    now: float
     runs: tuple[Run, ...]
 
 
@@ -100,7 +101,7 @@ def _groups(
             continue
         if executor.instant or mode is Refresh.NOW or _stale(run, ports.clock()):
             place = (run.record.executor, executor.target)
-            group = groups.get(place, _Group(executor=executor, runs=()))
+            group = groups.get(place, _Group(executor=executor, now=ports.clock(), runs=()))
             groups[place] = replace(group, runs=(*group.runs, run))
     return list(groups.values())
 
@@ -144,10 +145,7 @@ def _ask(group: _Group) -> _Answer:
         handles = {run.id: run.handle or _find(run, group.executor) for run in group.runs}
         known = [handle for handle in handles.values() if handle is not None]
         statuses = group.executor.poll(known) if known else {}
-        return {
-            run.id: _finding(run, handles[run.id], statuses, settle=group.executor.settle)
-            for run in group.runs
-        }
+        return {run.id: _finding(run, handles[run.id], statuses, group) for run in group.runs}
     except NemorunError as error:
         return error
     except Exception as error:  # noqa: BLE001 - One broken back-end must not hide the others.
@@ -165,14 +163,13 @@ def _finding(
     run: Run,
     handle: JobHandle | None,
     statuses: dict[JobHandle, JobStatus],
-    *,
-    settle: float,
+    group: _Group,
 ) -> _Finding:
     if handle is not None:
         unknown = JobStatus(state=JobState.UNKNOWN, reason_detail="the back-end did not tell")
         return _Finding(handle=handle, status=statuses.get(handle, unknown))
-    age = time.time() - run.record.created_at
-    if processes.alive(run.record.submitter) is False and not 0 <= age < settle:
+    age = group.now - run.record.created_at
+    if processes.alive(run.record.submitter) is False and not 0 <= age < group.executor.settle:
         return _Finding(
             handle=None,
             status=lifecycle.never_submitted("nemorun was ended before the job was submitted"),

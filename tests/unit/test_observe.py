@@ -1,0 +1,189 @@
+"""Refreshing runs over back-ends that answer, refuse or are silent."""
+
+from pathlib import Path
+
+import pytest
+
+from nemorun_cli import executors, processes
+from nemorun_cli.actions import cancel, launch, wait
+from nemorun_cli.actions.observe import Refresh, refresh
+from nemorun_cli.actions.settle import Settled
+from nemorun_cli.actions.wiring import Ports
+from nemorun_cli.core.errors import RefusedError
+from nemorun_cli.core.jobs import JobState, JobStatus, Reason, Resources
+from nemorun_cli.core.runs import Filter, Process, Run
+from nemorun_cli.fakes import FakeExecutor, FakeWorld
+from nemorun_cli.store.files import Store
+from nemorun_cli.store.index import Index
+
+GONE = Process(
+    pid=2**22 + 1,
+    start=1,
+    boot=processes.boot(),
+    namespace=processes.namespace(),
+    machine=processes.machine(),
+)
+
+
+class Clock:
+    now = 1_700_000_000.0
+
+    def __call__(self) -> float:
+        return self.now
+
+
+@pytest.fixture
+def clock() -> Clock:
+    return Clock()
+
+
+@pytest.fixture
+def ports(tmp_path: Path, clock: Clock, monkeypatch: pytest.MonkeyPatch) -> Ports:
+    monkeypatch.setitem(executors.BUILT_IN, "fake", "nemorun_cli.fakes:FakeExecutor")
+    FakeExecutor.worlds.clear()
+    store = Store(home=tmp_path, host="here")
+    return Ports(store=store, index=Index(store=store, clock=clock), clock=clock)
+
+
+def launched(ports: Ports, world: str = "world") -> Run:
+    settled = Settled(executor=FakeExecutor(world=world), resources=Resources(), settings={})
+    content = launch.Content(recipe="command", argv=("true",))
+    prepared = launch.prepare(
+        content,
+        settled,
+        launch.Label(),
+        code=None,
+        workdir=".",
+        links={},
+        now=ports.clock(),
+    )
+    return launch.submit(prepared, ports=ports)
+
+
+def world(name: str = "world") -> FakeWorld:
+    return FakeExecutor(world=name).state
+
+
+def tell(run: Run, status: JobStatus, name: str = "world") -> None:
+    world(name).statuses[f"{run.id}-1"] = status
+
+
+def test_one_silent_back_end_does_not_hide_the_others(ports: Ports) -> None:
+    silent, telling = launched(ports, "silent"), launched(ports, "telling")
+    world("silent").unreachable = True
+    tell(telling, JobStatus(state=JobState.SUCCEEDED), "telling")
+
+    seen = refresh([silent, telling], ports=ports, mode=Refresh.NOW)
+
+    assert [run.state for run in seen.runs] == [JobState.PENDING, JobState.SUCCEEDED]
+    assert seen.runs[0].stale_since == ports.clock()
+    assert len(seen.problems) == 1
+    assert "silent" in seen.problems[0]
+
+
+def test_a_group_is_asked_once(ports: Ports) -> None:
+    runs = [launched(ports) for _ in range(20)]
+
+    refresh(runs, ports=ports, mode=Refresh.NOW)
+
+    assert world().polls == 1
+
+
+def test_fresh_answers_are_not_asked_for_again(ports: Ports, clock: Clock) -> None:
+    launched(ports)
+    refresh(ports.index.live(), ports=ports, mode=Refresh.NOW)
+
+    clock.now += 29
+    refresh(ports.index.live(), ports=ports, mode=Refresh.AUTO)
+    asked = world().polls
+    clock.now += 2
+    refresh(ports.index.live(), ports=ports, mode=Refresh.AUTO)
+
+    assert (asked, world().polls) == (1, 2)
+
+
+def test_a_clock_that_went_back_makes_everything_stale(ports: Ports, clock: Clock) -> None:
+    launched(ports)
+    refresh(ports.index.live(), ports=ports, mode=Refresh.NOW)
+
+    clock.now -= 100_000
+    refresh(ports.index.live(), ports=ports, mode=Refresh.AUTO)
+
+    assert world().polls == 2
+
+
+def test_a_verdict_survives_a_back_end_that_forgets(ports: Ports) -> None:
+    run = launched(ports)
+    tell(run, JobStatus(state=JobState.FAILED, reason=Reason.EXIT, exit_code=3))
+    refresh([run], ports=ports, mode=Refresh.NOW)
+    world().statuses.clear()
+
+    again = ports.store.read(run.id)
+
+    assert (again.state, again.status.exit_code) == (JobState.FAILED, 3)
+
+
+def test_a_dead_submitter_s_job_is_adopted(ports: Ports) -> None:
+    run = abandoned(ports)
+    world().statuses[f"{run.id}-1"] = JobStatus(state=JobState.RUNNING)
+
+    (seen,) = refresh([run], ports=ports, mode=Refresh.NOW).runs
+
+    assert seen.state is JobState.RUNNING
+    assert ports.store.read(run.id).handle is not None
+
+
+def test_a_dead_submitter_without_a_job_never_submitted(ports: Ports) -> None:
+    run = abandoned(ports)
+
+    (seen,) = refresh([run], ports=ports, mode=Refresh.NOW).runs
+
+    assert (seen.state, seen.reason) == (JobState.FAILED, Reason.NEVER_SUBMITTED)
+    assert f"{run.id}-1" not in world().specs
+
+
+def test_a_living_submitter_is_left_alone(ports: Ports) -> None:
+    run = abandoned(ports, submitter=processes.describe(1))
+
+    (seen,) = refresh([run], ports=ports, mode=Refresh.NOW).runs
+
+    assert seen.state is JobState.SUBMITTING
+
+
+def test_a_refused_job_has_failed_and_says_why(ports: Ports) -> None:
+    world().refuse = RefusedError("no such partition")
+
+    with pytest.raises(RefusedError, match="no such partition"):
+        launched(ports)
+
+    (run,) = ports.index.select(Filter(), limit=None).runs
+    assert (run.state, run.reason) == (JobState.FAILED, Reason.SUBMIT_REFUSED)
+    assert run.status.reason_detail == "no such partition"
+
+
+def test_cancel_asks_every_live_run_and_no_other(ports: Ports) -> None:
+    runs = [launched(ports) for _ in range(3)]
+    tell(runs[0], JobStatus(state=JobState.SUCCEEDED))
+
+    done = cancel.cancel(runs, ports=ports)
+
+    assert world().cancelled == [f"{run.id}-1" for run in runs[1:]]
+    assert [run.state for run in done.runs] == ["SUCCEEDED", "CANCELLED", "CANCELLED"]
+    assert done.survivors == ()
+
+
+def test_waiting_gives_up_in_time(ports: Ports) -> None:
+    run = launched(ports)
+
+    (still,) = wait.wait([run], ports=ports, timeout=0.1)
+
+    assert still.live
+
+
+def abandoned(ports: Ports, submitter: Process = GONE) -> Run:
+    """A run whose submitter wrote it down and came no further."""
+    from dataclasses import replace
+
+    record = replace(launched(ports).record, id="20260101-000000-bbbbbbbb", submitter=submitter)
+    ports.store.create(record, {})
+    return ports.store.read(record.id)
