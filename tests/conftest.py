@@ -76,8 +76,8 @@ class Nemorun:
         assert done.code == 0, done.err
         return done.out.rstrip("\n")
 
-    def json(self, *arguments: str) -> dict[str, object]:
-        found: dict[str, object] = json.loads(self.ok(*arguments, "--json"))
+    def json(self, command: str, *arguments: str) -> dict[str, object]:
+        found: dict[str, object] = json.loads(self.ok(command, "--json", *arguments))
         return found
 
     def state(self, run_id: str) -> str:

@@ -1,0 +1,113 @@
+"""A job runs from the code that was there when it was launched."""
+
+import subprocess
+from pathlib import Path
+
+import pytest
+
+from tests.conftest import Nemorun
+
+
+@pytest.fixture
+def repository(project: Path, nemorun: Nemorun) -> Path:
+    (project / "tracked.py").write_text("print('first')\n")
+    (project / ".gitignore").write_text("data/\n*.log\n")
+    (project / "data").mkdir()
+    (project / "data" / "set.txt").write_text("42")
+    for argv in (["init", "-q"], ["add", "."]):
+        subprocess.run(["git", *argv], cwd=project, env=nemorun.environment(), check=True)
+    return project
+
+
+def test_a_queued_job_never_sees_a_later_edit(nemorun: Nemorun, repository: Path) -> None:
+    parent = nemorun.ok(
+        "launch", "command", "--", "sh", "-c", "until [ -e go ]; do sleep .05; done"
+    )
+    child = nemorun.ok("launch", "--after", parent, "command", "--", "python3", "tracked.py")
+
+    (repository / "tracked.py").write_text("print('later')\n")
+    (nemorun.store / "jobs" / f"{parent}-1" / "work" / "go").touch()
+
+    assert nemorun("wait", child).code == 0
+    assert nemorun.ok("logs", child) == "first"
+
+
+def test_untracked_files_go_along_and_ignored_ones_are_linked(
+    nemorun: Nemorun, repository: Path
+) -> None:
+    (repository / "untracked.py").write_text("print(open('data/set.txt').read())\n")
+
+    done = nemorun("launch", "--follow", "command", "--", "python3", "untracked.py")
+
+    assert done.out.splitlines()[1:] == ["42"]
+    dry = nemorun.ok("launch", "--dry-run", "command", "true")
+    assert "linked     data" in dry
+
+
+def test_the_same_code_is_stored_once(nemorun: Nemorun, repository: Path) -> None:
+    for number in range(3):
+        nemorun.ok("launch", "--name", str(number), "command", "true")
+
+    assert len(list((nemorun.store / "code").glob("[0-9a-f]*"))) == 1
+    assert (repository / "tracked.py").exists()
+
+
+def test_new_files_belong_to_the_run(nemorun: Nemorun, repository: Path) -> None:
+    (repository / "sub").mkdir()
+    (repository / "sub" / "here.py").write_text("print(open('here.py').read(5))\n")
+    inside = Nemorun(home=nemorun.home, cwd=repository / "sub")
+    script = "python3 here.py && touch new && mkdir made && pwd"
+
+    run_id, text, folder = inside.ok(
+        "launch", "--follow", "command", "--", "sh", "-c", script
+    ).splitlines()
+
+    assert text == "print"
+    assert Path(folder, "new").exists()
+    assert folder.startswith(str(nemorun.store / "jobs" / run_id))
+    assert not (repository / "sub" / "new").exists()
+    assert not list((nemorun.store / "code").rglob("new"))
+    nemorun.ok("wait", run_id)
+
+
+def test_rerun_starts_from_the_stored_code(nemorun: Nemorun, repository: Path) -> None:
+    first = nemorun.ok(
+        "launch", "--wait", "-x", "time=1h", "command", "--", "python3", "tracked.py"
+    )
+    (repository / "tracked.py").write_text("print('later')\n")
+    elsewhere = Nemorun(home=nemorun.home, cwd=nemorun.home)
+
+    again, *lines = elsewhere.ok("rerun", first, "--follow").splitlines()
+
+    assert lines == ["first"]
+    shown = nemorun.json("show", again)["run"]
+    assert shown["parent"] == first  # type: ignore[index]
+    assert shown["settings"]["time"]["text"] == "1h"  # type: ignore[index]
+    assert shown["code_hash"] == nemorun.json("show", first)["run"]["code_hash"]  # type: ignore[index]
+
+
+def test_rerun_without_the_code_says_so(nemorun: Nemorun, repository: Path) -> None:
+    first = nemorun.ok("launch", "--wait", "command", "true")
+    (nemorun.store / "code").rename(nemorun.store / "away")
+
+    done = nemorun("rerun", first)
+
+    assert done.code == 4
+    assert "not in the store" in done.err
+    assert repository.exists()
+
+
+def test_a_folder_that_others_may_write_to_is_no_project(nemorun: Nemorun, project: Path) -> None:
+    project.chmod(0o777)
+
+    done = nemorun("launch", "--wait", "command", "--", "pwd")
+
+    assert "no project here" in done.err
+    assert nemorun.ok("logs") == str(project)
+
+
+def test_the_home_folder_is_no_project(nemorun: Nemorun) -> None:
+    (nemorun.home / "pyproject.toml").touch()
+    at_home = Nemorun(home=nemorun.home, cwd=nemorun.home)
+
+    assert "no project here" in at_home("launch", "--wait", "command", "true").err
