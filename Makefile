@@ -32,7 +32,7 @@ check: lint types imports ## everything that reads the code without running it
 lint: $(STAMP) ## style and formatting
 	$(BIN)/ruff check .
 	$(BIN)/ruff format --check .
-	$(BIN)/vermin --quiet --no-tips --violations -t=3.8- --eval-annotations nemorun_cli/job
+	$(BIN)/vermin --quiet --no-tips --violations -t=3.8- nemorun_cli/job
 
 types: $(STAMP) ## types of the package and of its tests
 	$(BIN)/mypy nemorun_cli recipes tests

@@ -5,7 +5,7 @@ import time
 from collections.abc import Mapping
 from dataclasses import dataclass, fields
 from pathlib import Path
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
 from nemorun_cli import executors, processes
 from nemorun_cli.core.errors import UsageError
@@ -13,7 +13,9 @@ from nemorun_cli.core.jobs import Resources
 from nemorun_cli.core.ports import Clock, Executor
 from nemorun_cli.core.runs import RunRecord
 from nemorun_cli.store.files import Store
-from nemorun_cli.store.index import Index
+
+if TYPE_CHECKING:
+    from nemorun_cli.store.index import Index
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -21,7 +23,7 @@ class Ports:
     """What an action works with."""
 
     store: Store
-    index: Index
+    index: "Index"
     clock: Clock = time.time
 
     def executor_of(self, record: RunRecord) -> Executor:
@@ -33,8 +35,15 @@ class Ports:
 
 def ports(environ: Mapping[str, str] = os.environ) -> Ports:
     """The real store of this user, the real executors and the real clock. Touches nothing."""
-    store = Store(home=home_folder(environ), host=processes.machine())
+    from nemorun_cli.store.index import Index
+
+    store = store_of(environ)
     return Ports(store=store, index=Index(store=store))
+
+
+def store_of(environ: Mapping[str, str] = os.environ) -> Store:
+    """The store of this user, without its index. Touches nothing."""
+    return Store(home=home_folder(environ), host=processes.machine())
 
 
 def home_folder(environ: Mapping[str, str] = os.environ) -> Path:

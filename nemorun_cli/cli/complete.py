@@ -85,12 +85,11 @@ def _moods(_before: list[str]) -> Iterable[Candidate]:
 
 
 def _runs(_before: list[str]) -> Iterator[Candidate]:
-    from nemorun_cli.actions.wiring import home_folder
+    from nemorun_cli.actions.wiring import store_of
     from nemorun_cli.core.ids import tail
-    from nemorun_cli.store.files import Store
 
     yield "last", "the newest run"
-    for run_id in islice(Store(home=home_folder(), host="").ids(), _MOST_RUNS):
+    for run_id in islice(store_of().ids(), _MOST_RUNS):
         yield tail(run_id), run_id
 
 
