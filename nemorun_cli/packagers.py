@@ -1,16 +1,38 @@
 """How code gets to a job: a snapshot of the working tree, stored under the hash of its content."""
 
+import errno
+import hashlib
 import os
 import shutil
 import stat
 from collections.abc import Iterable
-from pathlib import Path, PurePosixPath
+from dataclasses import replace
+from pathlib import Path
 
-from nemorun_cli.core.errors import StoreError
+from nemorun_cli.core.errors import RefusedError, StoreError
 from nemorun_cli.core.jobs import Code
-from nemorun_cli.trees import EXECUTABLE, Entry, Tree, digest_of, entry, scan
+from nemorun_cli.projectfiles import trusted
+from nemorun_cli.trees import (
+    EXECUTABLE,
+    LINK,
+    PLAIN,
+    Entry,
+    Hashes,
+    Tree,
+    scan,
+    stored,
+    unreadable,
+)
 
 MARKERS = (".git", "nemorun.toml", "pyproject.toml")
+_CACHE = ".cache"
+_STAGE = ".new-"
+_DAY = 86400.0
+_NOT_LINKED = frozenset({".git", "__pycache__"})
+_READ = os.O_RDONLY | os.O_CLOEXEC | os.O_NOFOLLOW | os.O_NONBLOCK
+_WRITE = os.O_WRONLY | os.O_CLOEXEC | os.O_CREAT | os.O_EXCL
+_CHUNK = 2**20
+_FULL = (errno.ENOSPC, errno.EDQUOT)
 
 
 def find_root(start: Path, *, home: Path) -> Path | None:
@@ -19,11 +41,9 @@ def find_root(start: Path, *, home: Path) -> Path | None:
     Never the home folder or `/`; the search ends at a folder that is not the user's own or that
     others may write to, since what lies there could be anybody's.
     """
+    ends = (home, home.resolve(), Path(start.anchor))
     for folder in (start, *start.parents):
-        if folder in (home, Path(folder.anchor)):
-            return None
-        status = folder.stat()
-        if status.st_uid != os.geteuid() or status.st_mode & (stat.S_IWGRP | stat.S_IWOTH):
+        if folder in ends or not trusted(folder):
             return None
         if any((folder / name).exists() for name in MARKERS):
             return folder
@@ -31,8 +51,9 @@ def find_root(start: Path, *, home: Path) -> Path | None:
 
 
 def measure(root: Path, store: Path, *, home: Path, workdir: str, now: float) -> Code:
-    """The snapshot that `take` would make now, without storing it."""
-    return _code(scan(root, cache=store / ".cache", now=now, without=home), store, workdir)
+    """The snapshot that `take` would make now. Nothing is written."""
+    hashes = Hashes.of(root, store / _CACHE)
+    return _code(scan(root, hashes, now=now, without=home), store, workdir)
 
 
 def take(root: Path, store: Path, *, home: Path, workdir: str, now: float) -> Code:
@@ -40,52 +61,47 @@ def take(root: Path, store: Path, *, home: Path, workdir: str, now: float) -> Co
 
     Stored once: the same content is the same folder, read-only, in `store`. What is stored is what
     was copied, also when a file changes meanwhile. `home`, the store itself, is never taken.
-    RefusedError for a tree that is too large, or a file that cannot be read.
+    RefusedError for a tree that is too large, or a file that cannot be read; StoreError, and no
+    snapshot, when it cannot be written.
     """
-    tree = scan(root, cache=store / ".cache", now=now, without=home)
+    hashes = Hashes.of(root, store / _CACHE)
+    tree = scan(root, hashes, now=now, without=home)
     if not (store / tree.hash).is_dir():
-        tree = _copy(tree, store)
+        tree = _copy(tree, store, now)
+    hashes.save()
     return _code(tree, store, workdir)
 
 
 def verify(folder: Path, expected: str) -> bool:
     """Whether a stored snapshot still is what its name says."""
-    paths = [
-        os.path.relpath(os.path.join(at, name), folder)  # noqa: PTH118
-        for at, folders, files in os.walk(folder)
-        for name in (*files, *(each for each in folders if Path(at, each).is_symlink()))
-    ]
-    entries = {path: entry(folder / path, digest_of(folder / path)) for path in paths}
-    return Tree(root=folder, entries=entries).hash == expected
+    try:
+        return stored(folder).hash == expected
+    except OSError:
+        return False
+
+
+def discard(folder: Path) -> None:
+    """Delete a snapshot, read-only as it is. A second call does nothing."""
+    for at, _, _ in os.walk(folder):
+        Path(at).chmod(0o700)
+    shutil.rmtree(folder, ignore_errors=True)
 
 
 def ignored_entries(root: Path, code: Code) -> tuple[str, ...]:
-    """The top-level names of the project that are not in the snapshot, except `.git`."""
-    taken = {entry.split("/")[0] for entry in code.entries}
-    return tuple(sorted({path.name for path in root.iterdir()} - taken - {".git"}))
+    """The top-level names of the project that are not in the snapshot.
 
-
-def _layout(paths: Iterable[str], workdir: str) -> tuple[str, ...]:
-    """The paths of a snapshot to which a working folder links.
-
-    The top-level ones; but folders on the way to `workdir` are made, and what is in them is
-    linked, so that a job that starts there writes into a folder of its own.
+    Except for `.git`, caches of byte code, and the folder in which the store lies.
     """
-    made = {".", workdir, *map(str, PurePosixPath(workdir).parents)}
-    linked = set()
-    for path in paths:
-        at = PurePosixPath(path)
-        while str(at.parent) not in made:
-            at = at.parent
-        linked.add(str(at))
-    return tuple(sorted(linked - made))
+    taken = {entry.partition("/")[0] for entry in code.entries}
+    snapshot, top = Path(code.path).resolve(), root.resolve()
+    own = {snapshot.relative_to(top).parts[0]} if snapshot.is_relative_to(top) else set()
+    return tuple(sorted({each.name for each in root.iterdir()} - taken - own - _NOT_LINKED))
 
 
 def _code(tree: Tree, store: Path, workdir: str) -> Code:
-    name = tree.hash
     return Code(
-        hash=name,
-        path=str(store / name),
+        hash=tree.hash,
+        path=str(store / tree.hash),
         root=str(tree.root),
         entries=_layout(tree.entries, workdir),
         files=len(tree.entries),
@@ -94,45 +110,126 @@ def _code(tree: Tree, store: Path, workdir: str) -> Code:
     )
 
 
-def _copy(tree: Tree, store: Path) -> Tree:
+def _layout(paths: Iterable[str], workdir: str) -> tuple[str, ...]:
+    """The paths of a snapshot to which a working folder links.
+
+    The top-level ones; but folders on the way to `workdir` are made, and what is in them is
+    linked, so that a job that starts there writes into a folder of its own.
+    """
+    parts = workdir.split("/")
+    made = {"/".join(parts[: number + 1]) for number in range(len(parts))}
+    linked = set()
+    for path in paths:
+        end = path.find("/")
+        while end != -1 and path[:end] in made:
+            end = path.find("/", end + 1)
+        linked.add(path if end == -1 else path[:end])
+    return tuple(sorted(linked - made))
+
+
+def _copy(tree: Tree, store: Path, now: float) -> Tree:
     """Copy the tree under the name that what was copied deserves."""
-    stage = store / f".new-{os.getpid()}-{tree.hash[:12]}"
+    stage = store / f"{_STAGE}{os.urandom(6).hex()}"
     try:
-        stage.mkdir(mode=0o700, parents=True)
-        copied = {path: _copied(tree, path, stage) for path in tree.entries}
-        tree = Tree(root=tree.root, entries=copied, commit=tree.commit)
-        for folder in (stage, *(path for path in stage.rglob("*") if path.is_dir())):
-            if not folder.is_symlink() and folder != stage:
-                folder.chmod(0o500)
-        try:
-            stage.rename(store / tree.hash)
-        except OSError:
-            if not (store / tree.hash).is_dir():  # Somebody else was quicker with the same tree.
-                raise
+        _make_folder(store)
+        _sweep(store, now)
+        stage.mkdir(mode=0o700)
+        tree = replace(tree, entries=_copied(tree, stage))
+        for at, _, _ in os.walk(stage):
+            Path(at).chmod(0o500)
+        _publish(stage, store / tree.hash)
     except OSError as error:
+        room = "free some space there, or " if error.errno in _FULL else ""
         raise StoreError(
-            f"cannot store the snapshot in {store}: {error.strerror}",
-            hint="free some space there, or set NEMORUN_HOME to a folder with room",
+            f"cannot store the snapshot in {store}: {error.strerror or error}",
+            hint=f"{room}set NEMORUN_HOME to a folder that you may write to",
         ) from None
     finally:
-        if stage.is_dir():
-            discard(stage)
+        discard(stage)
     return tree
 
 
-def discard(folder: Path) -> None:
-    """Delete a snapshot, read-only as it is."""
-    for at, folders, _ in os.walk(folder):
-        for name in folders:
-            if not Path(at, name).is_symlink():
-                Path(at, name).chmod(0o700)
-    shutil.rmtree(folder, ignore_errors=True)
+def _publish(stage: Path, folder: Path) -> None:
+    try:
+        stage.rename(folder)
+    except OSError:
+        if not folder.is_dir():  # Somebody else was quicker with the same tree.
+            raise
 
 
-def _copied(tree: Tree, path: str, stage: Path) -> Entry:
-    source, target = tree.root / path, stage / path
-    target.parent.mkdir(mode=0o700, parents=True, exist_ok=True)
-    shutil.copyfile(source, target, follow_symlinks=False)
-    if not target.is_symlink():
-        target.chmod(0o500 if tree.entries[path].mode == EXECUTABLE else 0o400)
-    return entry(target, digest_of(target))
+def _copied(tree: Tree, stage: Path) -> dict[str, Entry]:
+    """Copy all files; what became of each, but for those that have gone meanwhile."""
+    copied = {}
+    folders = {""}
+    for path, entry in tree.entries.items():
+        folder = path.rpartition("/")[0]
+        if folder not in folders:
+            (stage / folder).mkdir(mode=0o700, parents=True, exist_ok=True)
+            folders.add(folder)
+        source, target = f"{tree.root}/{path}", f"{stage}/{path}"
+        found = _link(source, target) if entry.mode == LINK else _file(source, target)
+        if found is not None:
+            copied[path] = found
+    return copied
+
+
+def _link(source: str, target: str) -> Entry | None:
+    try:
+        to = os.readlink(source)  # noqa: PTH115
+    except FileNotFoundError:
+        return None
+    except OSError as error:
+        raise unreadable(source, error) from None
+    os.symlink(to, target)  # noqa: PTH211
+    return Entry(mode=LINK, digest=hashlib.sha256(os.fsencode(to)).hexdigest())
+
+
+def _file(source: str, target: str) -> Entry | None:
+    try:
+        reading = os.open(source, _READ)
+    except FileNotFoundError:
+        return None
+    except OSError as error:
+        raise unreadable(source, error) from None
+    try:
+        status = os.fstat(reading)
+        if not stat.S_ISREG(status.st_mode):
+            raise RefusedError(f"{source} has just been replaced", hint="launch again")
+        mode = EXECUTABLE if status.st_mode & stat.S_IXUSR else PLAIN
+        writing = os.open(target, _WRITE, 0o500 if mode == EXECUTABLE else 0o400)
+        try:
+            digest, size = _pour(reading, writing)
+        finally:
+            os.close(writing)
+    finally:
+        os.close(reading)
+    return Entry(mode=mode, digest=digest, size=size)
+
+
+def _pour(reading: int, writing: int) -> tuple[str, int]:
+    """Copy from one file to another; the digest and the size of what was copied."""
+    digest, size = hashlib.sha256(), 0
+    while chunk := os.read(reading, _CHUNK):
+        digest.update(chunk)
+        size += len(chunk)
+        while chunk:
+            chunk = chunk[os.write(writing, chunk) :]
+    return digest.hexdigest(), size
+
+
+def _make_folder(path: Path) -> None:
+    """Make a folder, and those above it that are missing, for the user alone."""
+    for folder in reversed([path, *path.parents]):
+        if not folder.exists():
+            folder.mkdir(mode=0o700, exist_ok=True)
+
+
+def _sweep(store: Path, now: float) -> None:
+    """Delete what killed commands left behind."""
+    for each in store.glob(f"{_STAGE}*"):
+        try:
+            old = now - each.stat().st_mtime > _DAY
+        except FileNotFoundError:
+            continue
+        if old:
+            discard(each)

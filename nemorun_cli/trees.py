@@ -1,43 +1,24 @@
-"""The files of a working tree that belong to its snapshot, and the hash of what is in them."""
+"""The content of a project: its files, what stat(2) says of them, and the hash of it all."""
 
 import hashlib
 import json
 import os
 import stat
-import subprocess
-from collections.abc import Iterator, Mapping
+from collections.abc import Iterable, Mapping
 from dataclasses import dataclass, field
+from functools import cached_property
 from pathlib import Path
 from typing import Any
 
+from nemorun_cli import projectfiles
 from nemorun_cli.core.errors import RefusedError
 
 MOST_FILES = 100_000
 MOST_BYTES = 2**30
-EXECUTABLE = 0o755
+PLAIN, EXECUTABLE, LINK = 0o644, 0o755, 0o120000
 _SETTLED_NS = 2_000_000_000
 """A file younger than this may change again within the same tick of its clock."""
-_SKIPPED = frozenset({"__pycache__", "node_modules", "build", "dist"})
-_GIT = ("git", "-c", "core.fsmonitor=false", "-c", "core.untrackedCache=false")
-
-
-@dataclass(frozen=True, kw_only=True)
-class Tree:
-    """The files of a working tree that belong to a snapshot: relative path to what it is."""
-
-    root: Path
-    entries: Mapping[str, "Entry"]
-    commit: str | None = None
-
-    @property
-    def hash(self) -> str:
-        """The same for the same paths, modes and contents, wherever they lie."""
-        digest = hashlib.sha256()
-        for path in sorted(self.entries):
-            entry = self.entries[path]
-            digest.update(f"{entry.mode:o} {entry.digest} ".encode())
-            digest.update(os.fsencode(path) + b"\0")
-        return digest.hexdigest()
+_SHOWN = 5
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -45,192 +26,188 @@ class Entry:
     """One file or symbolic link."""
 
     mode: int
-    """0o644, 0o755, or 0o120000 for a link."""
+    """PLAIN, EXECUTABLE or LINK."""
     digest: str
     """SHA-256 of the content, or of the link's target."""
     size: int = 0
 
 
+@dataclass(frozen=True, kw_only=True)
+class Tree:
+    """The files of a project: relative path to what it is."""
+
+    root: Path
+    entries: Mapping[str, Entry]
+    commit: str | None = None
+
+    @cached_property
+    def hash(self) -> str:
+        """The same for the same paths, modes and contents, wherever they lie."""
+        digest = hashlib.sha256()
+        for path in sorted(self.entries):
+            entry = self.entries[path]
+            digest.update(f"{entry.mode:o} {entry.digest} ".encode() + os.fsencode(path) + b"\0")
+        return digest.hexdigest()
+
+
 @dataclass
-class _Hashes:
+class Hashes:
     """Digests remembered by what stat(2) says of a file, so that an unchanged one is not read."""
 
     path: Path
-    known: dict[str, list[Any]] = field(default_factory=dict)
-    fresh: dict[str, list[Any]] = field(default_factory=dict)
+    known: dict[str, Any] = field(default_factory=dict)
+    fresh: dict[str, Any] = field(default_factory=dict)
 
-    def load(self) -> None:
+    @classmethod
+    def of(cls, root: Path, cache: Path) -> "Hashes":
+        """Those of an earlier scan of this folder; none if there was none or they are damaged."""
+        path = cache / (hashlib.sha256(os.fsencode(root)).hexdigest()[:16] + ".json")
         try:
-            known = json.loads(self.path.read_bytes())
-            self.known = known if isinstance(known, dict) else {}
-        except (OSError, ValueError):
-            self.known = {}
+            known = json.loads(path.read_bytes())
+        except (OSError, ValueError, RecursionError):
+            known = {}
+        return cls(path=path, known=known if isinstance(known, dict) else {})
 
     def save(self) -> None:
+        """Remember what was seen. A cache that cannot be written is only slow."""
         if self.fresh == self.known:
             return
-        part = self.path.with_name(f"{self.path.name}.{os.getpid()}")
+        part = self.path.with_name(f".{self.path.name}.{os.urandom(4).hex()}")
         try:
-            self.path.parent.mkdir(mode=0o700, parents=True, exist_ok=True)
+            self.path.parent.mkdir(mode=0o700, exist_ok=True)
             part.write_text(json.dumps(self.fresh))
             part.replace(self.path)
-        except OSError:  # A cache that cannot be written is only slow.
+        except OSError:
             part.unlink(missing_ok=True)
 
-    def of(self, root: Path, path: str, status: os.stat_result, now_ns: int) -> str:
+    def digest(self, root: str, path: str, status: os.stat_result, *, now: float) -> str:
+        """The digest of a file, which is read only if it has changed."""
         mark = [status.st_size, status.st_mtime_ns, status.st_ctime_ns, status.st_ino]
-        name = os.fsencode(path).hex() if not path.isprintable() else path
-        before = self.known.get(name)
-        if isinstance(before, list) and before[:4] == mark and len(before) > len(mark):
-            self.fresh[name] = before
-            return str(before[4])
-        digest = digest_of(root / path)
-        if now_ns - max(status.st_mtime_ns, status.st_ctime_ns) > _SETTLED_NS:
-            self.fresh[name] = [*mark, digest]
+        before = self.known.get(path)
+        if isinstance(before, list) and before[:4] == mark and isinstance(before[-1], str):
+            self.fresh[path] = before
+            return str(before[-1])
+        digest = _digest_of(root + path, status)
+        if now * 1e9 - max(status.st_mtime_ns, status.st_ctime_ns) > _SETTLED_NS:
+            self.fresh[path] = [*mark, digest]
         return digest
 
 
-def scan(root: Path, *, cache: Path, now: float, without: Path) -> Tree:
-    """The tracked and the untracked, not ignored files below `root`, but for those in `without`.
+def scan(root: Path, hashes: Hashes, *, now: float, without: Path) -> Tree:
+    """The files that belong to the project in `root`, but for those in the folder `without`.
 
-    `cache` is a folder in which digests are remembered from one scan to the next. RefusedError for
-    a tree that is too large, or a file that cannot be read.
+    RefusedError for a tree that is too large, before its files are read, and for a file that
+    cannot be read.
     """
-    kept = cache / (hashlib.sha256(os.fsencode(root)).hexdigest()[:16] + ".json")
-    hashes = _Hashes(path=kept)
-    hashes.load()
-    entries: dict[str, Entry] = {}
-    sizes: dict[str, int] = {}
-    total = 0
-    commit, paths = _listed(root, without)
-    for path in paths:
+    listed = projectfiles.listing(root)
+    found = _statuses(root, listed.paths, _own(root, without))
+    refuse_if_too_large(root, {path: status.st_size for path, status in found.items()})
+    start = os.path.join(root, "")  # noqa: PTH118
+    entries = {}
+    for path, status in found.items():
         try:
-            status = (root / path).lstat()
-        except (FileNotFoundError, NotADirectoryError):
-            continue  # Tracked, and deleted.
-        if stat.S_ISDIR(status.st_mode) or not _is_plain(status):
-            continue
-        sizes[path] = status.st_size
-        total += status.st_size
-        if len(sizes) > MOST_FILES or total > MOST_BYTES:
-            raise _too_large(root, sizes)
-        entries[path] = _entry_of(root, path, status, hashes, int(now * 1e9))
-    hashes.save()
-    return Tree(root=root, entries=entries, commit=commit)
+            digest = hashes.digest(start, path, status, now=now)
+        except FileNotFoundError:
+            continue  # It has just gone.
+        except OSError as error:
+            raise unreadable(start + path, error) from None
+        entries[path] = entry_of(status, digest)
+    return Tree(root=root, entries=entries, commit=listed.commit)
 
 
-def _is_plain(status: os.stat_result) -> bool:
-    return stat.S_ISREG(status.st_mode) or stat.S_ISLNK(status.st_mode)
-
-
-def _entry_of(
-    root: Path,
-    path: str,
-    status: os.stat_result,
-    hashes: _Hashes,
-    now_ns: int,
-) -> Entry:
-    try:
-        return entry(root / path, hashes.of(root, path, status, now_ns))
-    except OSError as error:
-        raise RefusedError(
-            f"cannot read {root / path} for the snapshot: {error.strerror}",
-            hint="make it readable, or add it to .gitignore",
-        ) from None
-
-
-def entry(path: Path, digest: str) -> Entry:
-    """What stands at this path, given the digest of its content."""
-    status = path.lstat()
+def entry_of(status: os.stat_result, digest: str) -> Entry:
+    """What a file or link is, given what stat(2) says and the digest of its content."""
     if stat.S_ISLNK(status.st_mode):
-        return Entry(mode=0o120000, digest=digest)
-    mode = 0o755 if status.st_mode & stat.S_IXUSR else 0o644
+        return Entry(mode=LINK, digest=digest)
+    mode = EXECUTABLE if status.st_mode & stat.S_IXUSR else PLAIN
     return Entry(mode=mode, digest=digest, size=status.st_size)
 
 
-def digest_of(path: Path) -> str:
-    """SHA-256 of a file's content, or of a link's target."""
-    if path.is_symlink():
-        return hashlib.sha256(os.fsencode(path.readlink())).hexdigest()
-    with path.open("rb") as file:
+def stored(folder: Path) -> Tree:
+    """Everything that lies in a stored snapshot; OSError if it cannot be read."""
+    entries = {}
+    for at, folders, files in os.walk(folder, onerror=_raise):
+        for name in (*files, *folders):
+            path = Path(at, name)
+            status = path.lstat()
+            if not stat.S_ISDIR(status.st_mode):
+                relative = str(path.relative_to(folder))
+                entries[relative] = entry_of(status, _digest_of(str(path), status))
+    return Tree(root=folder, entries=entries)
+
+
+def refuse_if_too_large(root: Path, sizes: Mapping[str, int]) -> None:
+    """RefusedError for a tree with too many files or bytes; it names where most of them are."""
+    total = sum(sizes.values())
+    if len(sizes) <= MOST_FILES and total <= MOST_BYTES:
+        return
+    folders: dict[str, list[int]] = {}
+    for path, size in sizes.items():
+        folders.setdefault(path.partition("/")[0], []).append(size)
+    # Where only the number is too large, it says more than the bytes do.
+    heaviest = sum if total > MOST_BYTES else len
+    largest = sorted(folders, key=lambda name: -heaviest(folders[name]))[:_SHOWN]
+    listed = ", ".join(f"{name} ({_amount(folders[name])})" for name in largest)
+    raise RefusedError(
+        f"a snapshot of {root} would hold {_amount(sizes.values())}, "
+        f"and may hold 1 GiB in {MOST_FILES:,} files; the largest: {listed}",
+        hint="add to .gitignore what is no code; local jobs can read it all the same",
+    )
+
+
+def unreadable(path: str, error: OSError) -> RefusedError:
+    """What to say of a file that belongs to the project and cannot be read."""
+    return RefusedError(
+        f"cannot read {path} for the snapshot: {error.strerror or error}",
+        hint="make it readable, or add it to .gitignore",
+    )
+
+
+def _own(root: Path, without: Path) -> str | None:
+    """The part of the project that is the store's own, as the start of a path."""
+    folder = without.resolve()
+    if folder == root.resolve():
+        raise RefusedError(
+            f"the runs are kept in the project's own folder, {root}",
+            hint="set NEMORUN_HOME to another folder, or to one inside it",
+        )
+    if not folder.is_relative_to(root.resolve()):
+        return None
+    return f"{folder.relative_to(root.resolve())}/"
+
+
+def _statuses(root: Path, paths: Iterable[str], own: str | None) -> dict[str, os.stat_result]:
+    found = {}
+    start = os.path.join(root, "")  # noqa: PTH118
+    waiting = list(paths)
+    for path in waiting:
+        if own and f"{path}/".startswith(own):
+            continue
+        try:
+            status = os.lstat(start + path)
+        except (FileNotFoundError, NotADirectoryError):
+            continue  # Tracked, and deleted.
+        except OSError as error:
+            raise unreadable(start + path, error) from None
+        if stat.S_ISDIR(status.st_mode):
+            waiting += projectfiles.inside(root, path)
+        elif stat.S_ISREG(status.st_mode) or stat.S_ISLNK(status.st_mode):
+            found[path] = status
+    return found
+
+
+def _digest_of(path: str, status: os.stat_result) -> str:
+    if stat.S_ISLNK(status.st_mode):
+        return hashlib.sha256(os.fsencode(os.readlink(path))).hexdigest()  # noqa: PTH115
+    with open(path, "rb", buffering=0) as file:  # noqa: PTH123
         return hashlib.file_digest(file, "sha256").hexdigest()
 
 
-def _listed(root: Path, home: Path) -> tuple[str | None, list[str]]:
-    """The commit, if there is one, and the paths that belong to a snapshot."""
-    found = _git(root) if (root / ".git").exists() else None
-    commit, paths = found or (None, sorted(_walk(root)))
-    if not home.is_relative_to(root):
-        return commit, paths
-    own = f"{home.relative_to(root)}/"
-    return commit, [path for path in paths if not path.startswith(own)]
+def _amount(sizes: Iterable[int]) -> str:
+    listed = list(sizes)
+    files = "1 file" if len(listed) == 1 else f"{len(listed):,} files"
+    return f"{sum(listed) / 2**20:,.1f} MiB in {files}"
 
 
-def _git(root: Path) -> tuple[str | None, list[str]] | None:
-    """What git knows of the tree; None without git."""
-    listing = [*_GIT, "ls-files", "-z", "--cached", "--others", "--exclude-standard"]
-    kinds = [listing]
-    if (root / ".gitmodules").exists():
-        kinds = [
-            [*_GIT, "ls-files", "-z", "--cached", "--recurse-submodules"],
-            [*_GIT, "ls-files", "-z", "--others", "--exclude-standard"],
-        ]
-    env = {name: value for name, value in os.environ.items() if not name.startswith("GIT_")}
-    paths: list[str] = []
-    try:
-        for argv in kinds:
-            done = subprocess.run(argv, cwd=root, env=env, check=True, capture_output=True)
-            paths += [os.fsdecode(each) for each in done.stdout.split(b"\0") if each]
-    except FileNotFoundError:
-        return None
-    except subprocess.CalledProcessError as error:
-        told = os.fsdecode(error.stderr).strip().splitlines()
-        raise RefusedError(
-            f"git cannot list the files of {root}: {(told or ['no reason given'])[-1]}",
-        ) from None
-    return _head(root), sorted(set(paths))
-
-
-def _head(root: Path) -> str | None:
-    """The commit that is checked out, as far as that can be read without starting git."""
-    folder = root / ".git"
-    try:
-        head = (folder / "HEAD").read_text().strip()
-        if not head.startswith("ref: "):
-            return head
-        reference = head.removeprefix("ref: ")
-        if (folder / reference).exists():
-            return (folder / reference).read_text().strip()
-        packed = (folder / "packed-refs").read_text().splitlines()
-    except (OSError, ValueError):
-        return None
-    return next((line.split()[0] for line in packed if line.endswith(f" {reference}")), None)
-
-
-def _walk(root: Path) -> Iterator[str]:
-    """All files below a project without git, but for caches, environments and hidden folders."""
-    for at, folders, files in os.walk(root):
-        folders[:] = [name for name in folders if not _skipped(Path(at, name))]
-        for name in (*files, *(each for each in folders if Path(at, each).is_symlink())):
-            if not name.endswith((".pyc", ".pyo")):
-                yield os.path.relpath(os.path.join(at, name), root)  # noqa: PTH118
-
-
-def _skipped(folder: Path) -> bool:
-    name = folder.name
-    hidden = name.startswith(".") or name in _SKIPPED or name.endswith(".egg-info")
-    return hidden or (folder / "pyvenv.cfg").exists()
-
-
-def _too_large(root: Path, sizes: Mapping[str, int]) -> RefusedError:
-    folders: dict[str, int] = {}
-    for path, size in sizes.items():
-        top = path.split("/")[0]
-        folders[top] = folders.get(top, 0) + size
-    largest = sorted(folders, key=folders.__getitem__, reverse=True)[:5]
-    listed = ", ".join(f"{name} ({folders[name] >> 20} MiB)" for name in largest)
-    return RefusedError(
-        f"the snapshot of {root} would hold more than {MOST_FILES} files or "
-        f"{MOST_BYTES >> 30} GiB; the largest: {listed}",
-        hint="add what is no code to .gitignore; local jobs can read it all the same",
-    )
+def _raise(error: OSError) -> None:
+    raise error
