@@ -2,7 +2,6 @@
 
 import functools
 import os
-import socket
 from collections.abc import Iterator, Mapping, Sequence
 from contextlib import contextmanager
 from pathlib import Path
@@ -23,7 +22,7 @@ def machine() -> str:
         identity = Path("/etc/machine-id").read_text().strip()[:12]
     except OSError:
         identity = ""
-    return "-".join(part for part in (socket.gethostname(), identity) if part)
+    return "-".join(part for part in (os.uname().nodename, identity) if part)
 
 
 @functools.cache

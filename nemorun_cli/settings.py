@@ -215,7 +215,7 @@ def _default(each: "dataclasses.Field[Any]") -> Any:  # noqa: ANN401
 
 def _unknown(name: str, source: str, executor: str, known: Mapping[str, Setting]) -> UsageError:
     near = difflib.get_close_matches(name, known, n=1)
-    listed = ", ".join(f"{each}={value.value}" for each, value in known.items())
+    listed = ", ".join(f"{each}={value.text}" for each, value in known.items())
     meant = f"did you mean {near[0]!r}? " if near else ""
     return UsageError(
         f"the executor {executor!r} has no setting {name!r} (from {source})",

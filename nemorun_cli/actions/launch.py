@@ -2,7 +2,6 @@
 
 import getpass
 import os
-import socket
 from collections.abc import Mapping
 from dataclasses import asdict, dataclass, replace
 from datetime import UTC, datetime
@@ -122,7 +121,7 @@ def _record(  # noqa: PLR0913, PLR0917
         directory=plan.directory,
         created_at=now,
         submitter=processes.describe(os.getpid()),
-        host=socket.gethostname(),
+        host=os.uname().nodename,
         user=getpass.getuser(),
         name=label.name,
         profile=settled.profile,
