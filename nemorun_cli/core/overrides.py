@@ -1,0 +1,146 @@
+"""What a person types to change a config: one path, one operation, one text."""
+
+import re
+from dataclasses import dataclass, field
+
+from nemorun_cli.core.errors import Problem, UsageError
+
+SET, APPEND, REMOVE, RESET = "=", "+=", "-=", "~"
+_BARE = re.compile(r"[^\s.\[\]=+~@:\"'(){},]+?(?=[.\[]|\+=|-=|=|$)")
+_INDEX = re.compile(r"-?\d+")
+_OPERATION = re.compile(r"\+=|-=|=")
+_BRACKET = re.compile(r"\[\s*([^\s\[\]\"']+)\s*\]")
+_QUOTED = re.compile(r"""\[\s*("(?:[^"\\]|\\.)*"|'(?:[^'\\]|\\.)*')\s*\]""", re.DOTALL)
+
+
+@dataclass(frozen=True, kw_only=True)
+class Step:
+    """One step of a path: a field or key by its name, or a position."""
+
+    name: str | int
+    literal: bool = False
+    """Written in brackets and quotes: a key of a dict, whatever it looks like."""
+    start: int = field(default=0, compare=False)
+    end: int = field(default=0, compare=False)
+
+
+@dataclass(frozen=True, kw_only=True)
+class Override:
+    """One change of a config, as typed."""
+
+    path: tuple[Step, ...]
+    operation: str
+    text: str = ""
+    """What comes after the operation, untouched."""
+    argument: str = field(default="", compare=False)
+
+    @property
+    def value_start(self) -> int:
+        """Where the text begins in the argument."""
+        return len(self.argument) - len(self.text)
+
+
+def parse(argument: str) -> Override:
+    """What an argument asks for; UsageError with one problem that points into it."""
+    reset = argument.startswith("~")
+    path, at = _path(argument, start=int(reset))
+    if reset:
+        if at < len(argument):
+            raise _wrong(argument, at, "'~path' takes no value", hint="it goes back to the default")
+        return Override(path=path, operation=RESET, argument=argument)
+    found = _OPERATION.match(argument, at)
+    if found is None:
+        raise _wrong(argument, at, "expects PATH=VALUE", hint=_how(argument, at))
+    return Override(
+        path=path,
+        operation=found.group(),
+        text=argument[found.end() :],
+        argument=argument,
+    )
+
+
+def format(override: Override) -> str:  # noqa: A001 # The pair of `parse`.
+    """The shortest argument that means this override."""
+    path = format_path(override.path)
+    return f"~{path}" if override.operation == RESET else path + override.operation + override.text
+
+
+def format_path(path: tuple[Step, ...]) -> str:
+    """A path as it would be typed: `model.layers[0].width`."""
+    text = ""
+    for step in path:
+        if isinstance(step.name, int):
+            text += f"[{step.name}]"
+        elif step.literal or not is_bare(step.name):
+            text += f"[{_quote(step.name)}]"
+        else:
+            text += f".{step.name}" if text else step.name
+    return text
+
+
+def is_bare(name: str) -> bool:
+    """Whether a name can stand in a path without brackets, and means itself."""
+    found = _BARE.fullmatch(name)
+    return found is not None and _INDEX.fullmatch(name) is None and not name.endswith(("+", "-"))
+
+
+def _path(argument: str, *, start: int) -> tuple[tuple[Step, ...], int]:
+    steps: list[Step] = []
+    at = start
+    while True:
+        if argument[at : at + 1] == "[" and steps:
+            step = _bracket(argument, at)
+        elif not steps or argument[at : at + 1] == ".":
+            step = _bare(argument, at + int(bool(steps)))
+        else:
+            return tuple(steps), at
+        steps.append(step)
+        at = step.end + int(argument[at : at + 1] == "[")
+
+
+def _bare(argument: str, at: int) -> Step:
+    found = _BARE.match(argument, at)
+    if found is None:
+        raise _wrong(argument, at, "expects the name of a field", hint=_how(argument, at))
+    name = found.group()
+    index = _INDEX.fullmatch(name) is not None
+    if index and at == 0:
+        raise _wrong(argument, at, "a path begins with the name of a field", end=found.end())
+    return Step(name=int(name) if index else name, start=at, end=found.end())
+
+
+def _bracket(argument: str, at: int) -> Step:
+    quoted = _QUOTED.match(argument, at)
+    if quoted is not None:
+        name = re.sub(r"\\([\\\"'])", r"\1", quoted.group(1)[1:-1])
+        return Step(name=name, literal=True, start=at + 1, end=quoted.end() - 1)
+    plain = _BRACKET.match(argument, at)
+    if plain is None:
+        raise _wrong(argument, at, "expects '[0]' or '[\"key\"]'", hint="quote the whole argument")
+    name, end = plain.group(1), plain.end() - 1
+    if _INDEX.fullmatch(name):
+        return Step(name=int(name), start=at + 1, end=end)
+    return Step(name=name, literal=True, start=at + 1, end=end)
+
+
+def _quote(name: str) -> str:
+    escaped = name.replace("\\", "\\\\").replace('"', '\\"')
+    return f'"{escaped}"'
+
+
+def _how(argument: str, at: int) -> str:
+    if argument[at : at + 1].isspace():
+        return "no spaces around '='"
+    if argument.startswith("-"):
+        return "options come with two dashes: see --help"
+    if at == 0 and argument[:1] == "@":
+        return "setting by tag is not there yet: write the path"
+    if argument[at : at + 1] == ":":
+        return "setting by class is not there yet: write the path"
+    return 'such as optim.lr=3e-4, layers[0]=64 or table["a.b"]=x'
+
+
+def _wrong(argument: str, at: int, message: str, *, hint: str = "", end: int = 0) -> UsageError:
+    end = max(end, min(at + 1, len(argument)))
+    problem = Problem(message=message, text=argument, start=at, end=end, hint=hint)
+    return UsageError(f"cannot read {argument!r}: {message}", hint=hint, problems=(problem,))
