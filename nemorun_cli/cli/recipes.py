@@ -1,10 +1,13 @@
 """`nemorun recipes`."""
 
-from typing import Annotated
+from typing import TYPE_CHECKING, Annotated
 
 import typer
 
 from nemorun_cli.cli import output, params
+
+if TYPE_CHECKING:
+    from nemorun_cli.config.describe import Parameter
 
 
 def command(
@@ -61,5 +64,11 @@ def _describe(recipe: str, *, json: bool) -> None:
 
         output.document(document(recipe=recipe, parameters=[asdict(each) for each in parameters]))
         return
-    rows = [(each.path, each.type, each.value, each.doc) for each in parameters]
+    rows = [(each.path, each.type, each.value, _told(each)) for each in parameters]
     output.table(("PATH", "TYPE", "VALUE", "WHAT IT IS"), rows, shrink=(3, 1, 2))
+
+
+def _told(parameter: "Parameter") -> str:
+    """What it is, and the factories that fit."""
+    choices = f"one of {', '.join(parameter.choices)}" if parameter.choices else ""
+    return ". ".join(each for each in (parameter.doc.rstrip("."), choices) if each)

@@ -27,6 +27,8 @@ class RecipeSource:
     origin: str
     """`project`, `nemorun`, or the distribution it came with."""
     kind: str = RECIPE
+    returns: str = ""
+    """The annotation of what it returns, as written."""
     shadowed: bool = False
     """Whether another one of this name wins."""
 
@@ -138,6 +140,7 @@ def _registered(module: _Module) -> list[RecipeSource]:
                     doc=doc,
                     origin=module.origin,
                     kind=kind,
+                    returns=ast.unparse(node.returns) if node.returns is not None else "",
                 ),
             )
     return found

@@ -1,17 +1,15 @@
 """Configs to documents and back: what docs/config-format.md says."""
-# ruff: noqa: ANN401 # A config holds values of any type.
+# A config holds values of any type.
 
 import enum
 import json
 import math
-import sys
 from collections.abc import Callable, Iterator, Mapping
 from datetime import timedelta
 from pathlib import Path
-from types import FunctionType, MethodType, ModuleType
 from typing import Any
 
-from nemorun_cli.config import nodes
+from nemorun_cli.config import names, nodes
 from nemorun_cli.config.canonical import Document, definitions
 from nemorun_cli.core.errors import Problem, UsageError
 from nemorun_cli.core.overrides import Step, format_path
@@ -19,7 +17,7 @@ from nemorun_cli.core.overrides import Step, format_path
 Locate = Callable[[str], Any]
 Path_ = tuple[Step, ...]
 _PLAIN = (type(None), bool, int, float, str)
-_ORDERED = {list: "list", tuple: "tuple", set: "set", frozenset: "frozenset"}
+_ORDERED: dict[type[Any], str] = {list: "list", tuple: "tuple", set: "set", frozenset: "frozenset"}
 _PATH = type(Path())
 
 
@@ -140,9 +138,7 @@ class _Writer:
         return {"_type_": "dict", "value": pairs}
 
     def _items(self, value: Any, path: Path_, *, shared: bool) -> Any:
-        written = [
-            self._value(each, (*path, Step(name=index))) for index, each in enumerate(value)
-        ]
+        written = [self._value(each, (*path, Step(name=index))) for index, each in enumerate(value)]
         if type(value) is list and not shared:
             return written
         if isinstance(value, (set, frozenset)):
@@ -165,14 +161,14 @@ class _Writer:
 
     def _member(self, value: enum.Enum, path: Path_) -> str:
         cls = type(value)
-        if value.name is None or cls.__members__.get(value.name) is not value:
+        if cls.__members__.get(value.name) is not value:
             self._refuse(path, f"{value!r} cannot be stored", "name it as a member of its enum")
         return f"{self._name(cls, path)}.{value.name}"
 
     def _name(self, value: Any, path: Path_) -> str:
-        found = _name_of(value)
+        found = names.name_of(value)
         if found is None:
-            message, hint = _why_nameless(value)
+            message, hint = names.why_nameless(value)
             self._refuse(path, message, hint)
             return ""
         module, qualname = found
@@ -278,43 +274,4 @@ def _split(node: Any) -> tuple[list[Any], dict[str, Any]]:
     return positional, {str(key): value for key, value in given.items()}
 
 
-def _name_of(value: Any) -> tuple[str, str] | None:
-    """Module and qualified name, if they lead back to this very value."""
-    module, qualname = getattr(value, "__module__", None), getattr(value, "__qualname__", None)
-    if module is None and callable(value):
-        module = "builtins"
-    if not isinstance(module, str) or not isinstance(qualname, str):
-        # Such as torch.bfloat16, whose text is its name.
-        module, _, qualname = repr(value).rpartition(".") if _is_opaque(value) else ("", "", "")
-    found: Any = sys.modules.get(module)
-    for part in qualname.split("."):
-        found = getattr(found, part, None)
-    same = found is value or (isinstance(value, MethodType) and found == value)
-    return (module, qualname) if same and value is not None else None
-
-
-def _is_opaque(value: Any) -> bool:
-    return type(value).__repr__ is not object.__repr__ and not isinstance(value, (str, int, float))
-
-
 _MODULE_LEVEL = "define it by name at the top of a module"
-
-
-def _why_nameless(value: Any) -> tuple[str, str]:
-    if isinstance(value, FunctionType):
-        if value.__name__ == "<lambda>":
-            return "a lambda cannot be stored", _MODULE_LEVEL
-        return f"the local function {value.__name__!r} cannot be stored", _MODULE_LEVEL
-    if isinstance(value, type):
-        return f"the local class {value.__name__!r} cannot be stored", _MODULE_LEVEL
-    if isinstance(value, ModuleType):
-        return f"the module {value.__name__!r} cannot be stored", "name what is used of it"
-    name = type(value).__qualname__
-    for base in _PLAIN[1:]:
-        if isinstance(value, base):
-            return f"a value of class {name} cannot be stored", f"write {base.__name__}(...) of it"
-    if hasattr(value, "read"):
-        return f"an open file ({name}) cannot be stored", "give its path"
-    if name == "partial":
-        return "a functools.partial cannot be stored", "use fdl.Partial(...)"
-    return f"a value of class {name} cannot be stored", f"use fdl.Config({name}, ...)"

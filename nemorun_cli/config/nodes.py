@@ -4,11 +4,11 @@ import copy
 import dataclasses
 import inspect
 import types
-import typing
 from collections.abc import Callable, Iterator, Mapping
 from typing import Any
 
-from nemorun_cli.config import standins
+from nemorun_cli.config import hints, standins
+from nemorun_cli.core.overrides import Step
 
 with standins.deferred():
     import fiddle as fdl
@@ -44,6 +44,12 @@ def kind_of(node: Any) -> str | None:
 def target_of(node: Any) -> Any:
     """What the node calls."""
     return fdl.get_callable(node)
+
+
+def callee(node: Any) -> str:
+    """What the node calls, by its name alone."""
+    target = target_of(node)
+    return str(getattr(target, "__qualname__", target))
 
 
 def make(kind: str, target: Any, args: list[Any], arguments: Mapping[str, Any]) -> Any:
@@ -96,6 +102,89 @@ def fields(node: Any) -> Iterator[inspect.Parameter]:
             yield parameter
 
 
+def at_position(node: Any, index: int) -> tuple[int, inspect.Parameter] | None:
+    """The key and parameter of an argument given by its place; None if nothing can stand there."""
+    known = list(parameters(node).values())
+    if 0 <= index < len(known) and known[index].kind is known[index].POSITIONAL_ONLY:
+        return index, known[index]
+    many = next((each for each in known if each.kind is each.VAR_POSITIONAL), None)
+    given = [key for key in arguments(node) if isinstance(key, int)]
+    return (index, many) if many is not None and index in given else None
+
+
+def declared(node: Any, parameter: inspect.Parameter) -> Any:
+    """The type that the parameter declares; Any if it declares none that can be found."""
+    return hints.hints_of(target_of(node)).get(parameter.name, Any)
+
+
+def get(node: Any, key: str | int, parameter: inspect.Parameter | None) -> Any:
+    """What is set, else a copy of the default, else MISSING."""
+    given = node.__arguments__
+    if key in given:
+        return given[key]
+    return MISSING if parameter is None else default_of(node, parameter)
+
+
+def is_set(node: Any, key: str | int) -> bool:
+    """Whether it was given, and is not left to its default."""
+    return key in node.__arguments__
+
+
+def put(node: Any, key: str | int, value: Any) -> None:
+    """Set an argument."""
+    if isinstance(key, int):
+        node[key] = value
+    else:
+        setattr(node, key, value)
+
+
+def drop(node: Any, key: str | int) -> None:
+    """Leave an argument to its default."""
+    if key not in node.__arguments__:
+        return
+    if isinstance(key, int):
+        del node[key]
+    else:
+        delattr(node, key)
+
+
+def lacking(node: Any) -> list[str]:
+    """The parameters that need a value and have none."""
+    given = node.__arguments__
+    return [
+        each.name
+        for each in parameters(node).values()
+        if each.kind not in (each.VAR_POSITIONAL, each.VAR_KEYWORD)
+        and not has_default(each)
+        and key_of(node, each) not in given
+    ]
+
+
+def walk(config: Any) -> Iterator[tuple[tuple[Step, ...], Any]]:
+    """Each node once, the outer ones first, with the path that leads to it."""
+    seen: set[int] = set()
+    waiting: list[tuple[tuple[Step, ...], Any]] = [((), config)]
+    while waiting:
+        path, value = waiting.pop()
+        if is_node(value):
+            if id(value) in seen:
+                continue
+            seen.add(id(value))
+            yield path, value
+        inner = [((*path, Step(name=key)), each) for key, each in _parts(value)]
+        waiting.extend(reversed(inner))
+
+
+def _parts(value: Any) -> list[tuple[Any, Any]]:
+    if is_node(value):
+        return list(arguments(value).items())
+    if isinstance(value, dict):
+        return [
+            (key if isinstance(key, (int, str)) else repr(key), each) for key, each in value.items()
+        ]
+    return list(enumerate(value)) if isinstance(value, (list, tuple)) else []
+
+
 def has_default(parameter: inspect.Parameter) -> bool:
     """Whether it may be left out."""
     return parameter.default is not parameter.empty
@@ -112,66 +201,6 @@ def default_of(node: Any, parameter: inspect.Parameter) -> Any:
         if factory is not dataclasses.MISSING:
             return factory()
     return _copied(parameter.default)
-
-
-def hints_of(target: Any) -> dict[str, Any]:
-    """Parameter to type; one that cannot be resolved is left out, the others are not."""
-    found = _HINTS.get(id(target))
-    if found is None or found[0] is not target:
-        found = _HINTS[id(target)] = (target, _hints(target))
-    return found[1]
-
-
-_HINTS: dict[int, tuple[Any, dict[str, Any]]] = {}
-
-
-def _hints(target: Any) -> dict[str, Any]:
-    hints: dict[str, Any] = {}
-    for source in _annotated(target):
-        try:
-            found = typing.get_type_hints(source, include_extras=True)
-        except Exception:  # noqa: BLE001 # Annotations may hold any expression.
-            found = _one_by_one(source)
-        hints |= {name: hint for name, hint in found.items() if name not in hints}
-    return hints
-
-
-def _annotated(target: Any) -> list[Any]:
-    target = typing.get_origin(target) or target
-    if not isinstance(target, type):
-        call = getattr(target, "__call__", None)  # noqa: B004
-        return [target] if hasattr(target, "__annotations__") else [call]
-    if "__init__" in vars(target) and not dataclasses.is_dataclass(target):
-        return [target.__init__]  # type: ignore[misc]
-    if dataclasses.is_dataclass(target):
-        return [target]
-    for base in target.__mro__:
-        if base is not object and ("__init__" in vars(base) or "__new__" in vars(base)):
-            return [vars(base).get("__init__") or base.__new__]
-    return [target]
-
-
-def _one_by_one(source: Any) -> dict[str, Any]:
-    hints: dict[str, Any] = {}
-    owners = reversed(source.__mro__) if isinstance(source, type) else [source]
-    for owner in owners:
-        scope = _scope(owner)
-        for name, annotation in getattr(owner, "__annotations__", {}).items():
-            alone = types.SimpleNamespace(__annotations__={name: annotation})
-            try:
-                hints |= typing.get_type_hints(alone, globalns=scope, include_extras=True)
-            except Exception:  # noqa: BLE001 # As above: what cannot be resolved has no type.
-                hints.pop(name, None)
-    return hints
-
-
-def _scope(owner: Any) -> dict[str, Any]:
-    import sys
-
-    found = getattr(inspect.unwrap(owner) if callable(owner) else owner, "__globals__", None)
-    if found is None:
-        found = vars(sys.modules.get(owner.__module__, types.ModuleType("none")))
-    return dict(found)
 
 
 _PLAIN = (list, dict, set, tuple, Node)

@@ -51,7 +51,7 @@ def _defer(name: str) -> None:
 class _Deferred(ModuleType):
     """The module itself, before it was executed."""
 
-    def __getattr__(self, name: str) -> Any:  # noqa: ANN401
+    def __getattr__(self, name: str) -> Any:
         # The import system asks for such names, and so would load it at once.
         if name.startswith("__") or self.__spec__ is None or self.__spec__.loader is None:
             raise AttributeError(f"module {self.__name__!r} has no attribute {name!r}")
@@ -63,7 +63,7 @@ class _Deferred(ModuleType):
 class _Late(ABCMeta):
     """Makes a class that has `Visitor` as its base one of libcst's when it is first used."""
 
-    def __call__(cls, *args: Any, **kwargs: Any) -> Any:  # noqa: ANN401
+    def __call__(cls, *args: Any, **kwargs: Any) -> Any:
         import libcst
         from libcst import metadata
 

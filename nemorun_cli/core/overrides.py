@@ -1,6 +1,7 @@
 """What a person types to change a config: one path, one operation, one text."""
 
 import re
+from collections.abc import Iterator
 from dataclasses import dataclass, field
 
 from nemorun_cli.core.errors import Problem, UsageError
@@ -10,6 +11,10 @@ _BARE = re.compile(r"[^\s.\[\]=+~@:\"'(){},]+?(?=[.\[]|\+=|-=|=|$)")
 _INDEX = re.compile(r"-?\d+")
 _OPERATION = re.compile(r"\+=|-=|=")
 _BRACKET = re.compile(r"\[\s*([^\s\[\]\"']+)\s*\]")
+_CLOSERS = {"(": ")", "[": "]", "{": "}"}
+_TOKEN = re.compile(
+    r"""(?<=[=,(\[{:\s])(?:"(?:[^"\\]|\\.)*"|'(?:[^'\\]|\\.)*')|[()\[\]{},]""", re.DOTALL
+)
 _QUOTED = re.compile(r"""\[\s*("(?:[^"\\]|\\.)*"|'(?:[^'\\]|\\.)*')\s*\]""", re.DOTALL)
 
 
@@ -57,6 +62,40 @@ def parse(argument: str) -> Override:
         text=argument[found.end() :],
         argument=argument,
     )
+
+
+def parse_call(text: str) -> tuple[str, tuple[str, ...]]:
+    """The name and the arguments of `gpt(size=medium, n=3)`, or of a name alone.
+
+    UsageError when the brackets or quotes do not match.
+    """
+    name, bracket, rest = text.partition("(")
+    if not bracket:
+        return text.strip(), ()
+    if not rest.endswith(")"):
+        raise _wrong(text, len(text), "expects ')' at the end", hint="quote the whole argument")
+    return name.strip(), tuple(_separated(text, len(name) + 1, len(text) - 1))
+
+
+def _separated(text: str, at: int, end: int) -> Iterator[str]:
+    """The parts between commas that stand in no brackets and no quotes."""
+    expected: list[str] = []
+    begin = at
+    for token in _TOKEN.finditer(text, at, end):
+        sign = token.group()
+        if sign in _CLOSERS:
+            expected.append(_CLOSERS[sign])
+        elif expected and sign == expected[-1]:
+            expected.pop()
+        elif sign in ")]}":
+            raise _wrong(text, token.start(), f"{sign!r} closes nothing")
+        elif sign == "," and not expected:
+            yield text[begin : token.start()].strip()
+            begin = token.end()
+    if expected:
+        raise _wrong(text, end, f"expects {expected[-1]!r}")
+    if text[begin:end].strip():
+        yield text[begin:end].strip()
 
 
 def format(override: Override) -> str:  # noqa: A001 # The pair of `parse`.

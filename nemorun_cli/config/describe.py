@@ -1,0 +1,104 @@
+"""What can be set in a recipe: every path with its type, its value and what it is."""
+
+import ast
+import inspect
+import re
+import textwrap
+from collections.abc import Iterator
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Any
+
+from nemorun_cli.config import annotations, nodes
+from nemorun_cli.config.recipe import Factories, load
+from nemorun_cli.core.overrides import Step, format_path
+
+_ARGUMENT = re.compile(r"^\s*(?::param\s+)?(\w+)(?:\s*\([^)]*\))?:\s+(\S.*)$")
+
+
+@dataclass(frozen=True, kw_only=True)
+class Parameter:
+    """One thing that can be set."""
+
+    path: str
+    type: str
+    value: str
+    """As it would be typed."""
+    doc: str
+    choices: tuple[str, ...] = ()
+    """The factories that fit."""
+
+
+def describe(recipe: str, *, root: Path | None, cwd: Path) -> tuple[Parameter, ...]:
+    """The recipe's own parameters, written `gpt(size=)`, then every path an override can set.
+
+    The recipe's module is imported, and the recipe called.
+    """
+    loaded = load(recipe, root=root, cwd=cwd)
+    own = nodes.make("config", getattr(loaded.function, "func", loaded.function), [], {})
+    name = loaded.recipe
+    found = [_parameter(f"{name}({each.name}=)", own, each, None) for each in nodes.fields(own)]
+    for path, node in nodes.walk(loaded.config):
+        for each in nodes.fields(node):
+            inner = format_path((*path, Step(name=each.name)))
+            found.append(_parameter(inner, node, each, loaded.factories))
+    return tuple(found)
+
+
+def _parameter(
+    path: str, node: Any, parameter: inspect.Parameter, factories: Factories | None
+) -> Parameter:
+    declared = nodes.declared(node, parameter)
+    value = nodes.get(node, parameter.name, parameter)
+    fitting = _fitting(declared, value, factories) if factories is not None else ()
+    return Parameter(
+        path=path,
+        type=annotations.name_of(declared),
+        value=as_text(value),
+        doc=_docs(nodes.target_of(node)).get(parameter.name, ""),
+        choices=fitting,
+    )
+
+
+def as_text(value: Any) -> str:
+    """A value as it would be typed; a node by what it calls."""
+    if nodes.is_node(value):
+        return f"{nodes.callee(value)}(...)"
+    if isinstance(value, str):
+        return value
+    if value is None or isinstance(value, bool):
+        return str(value).lower()
+    if isinstance(value, (list, tuple, set, frozenset)):
+        return f"[{', '.join(map(as_text, value))}]"
+    if isinstance(value, dict):
+        return f"{{{', '.join(f'{as_text(key)}: {as_text(each)}' for key, each in value.items())}}}"
+    return str(getattr(value, "name", getattr(value, "__name__", value)))
+
+
+def _fitting(declared: Any, value: Any, factories: Factories) -> tuple[str, ...]:
+    wanted = {getattr(each, "__name__", "") for each in annotations.classes_of(declared)}
+    if nodes.is_node(value):
+        wanted.add(nodes.callee(value))
+    found = factories.known().values() if wanted else ()
+    return tuple(each.name for each in found if wanted & set(re.findall(r"\w+", each.returns)))
+
+
+def _docs(target: Any) -> dict[str, str]:
+    """Parameter to what its docstring says of it: `Args:` of a function, text below a field."""
+    lines = (inspect.getdoc(target) or "").splitlines()
+    found = {each.group(1): each.group(2) for each in map(_ARGUMENT.match, lines) if each}
+    return {**found, **dict(_below_fields(target))}
+
+
+def _below_fields(target: Any) -> Iterator[tuple[str, str]]:
+    if not isinstance(target, type):
+        return
+    try:
+        source = textwrap.dedent(inspect.getsource(target))
+        body = ast.parse(source).body[0].body  # type: ignore[attr-defined]
+    except (OSError, TypeError, SyntaxError):
+        return
+    for field, below in zip(body, body[1:], strict=False):
+        is_text = isinstance(below, ast.Expr) and isinstance(below.value, ast.Constant)
+        if isinstance(field, ast.AnnAssign) and isinstance(field.target, ast.Name) and is_text:
+            yield field.target.id, str(below.value.value).strip().partition("\n")[0]

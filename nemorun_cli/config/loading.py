@@ -1,0 +1,86 @@
+"""Importing and calling what a user has named, and telling in a few lines why that failed."""
+
+import contextlib
+import difflib
+import sys
+import traceback
+from collections.abc import Callable
+from pathlib import Path
+from typing import Any
+
+from nemorun_cli.core.errors import UsageError
+from nemorun_cli.job.builder import Builder
+
+_UNNAMED = "nemorun_file_"
+_LONGEST = 500  # characters of what somebody else's code says
+
+
+class Importer:
+    """Imports as the job will: the folder of the code comes first on the path."""
+
+    def __init__(self, folder: Path | None) -> None:
+        self.folder = folder
+        self._locate = Builder(str(folder or "")).locate
+        if folder is not None and str(folder) not in sys.path[:1]:
+            sys.path.insert(0, str(folder))
+
+    def locate(self, target: str) -> Any:
+        """What `pkg.mod:qualname` or `path/in/code.py:qualname` names; UsageError if nothing."""
+        source, _, name = target.rpartition(":")
+        found = self._guarded(lambda: self._locate(f"{source}:__dict__"), f"cannot import {source}")
+        try:
+            return self._locate(target)
+        except ImportError:
+            names = [each for each, value in found.items() if callable(value)]
+            near = difflib.get_close_matches(name, names, n=1)
+            hint = f"did you mean {near[0]!r}?" if near else ""
+            raise UsageError(f"{source} has no {name!r}", hint=hint) from None
+
+    def call(
+        self, function: Callable[..., Any], given: tuple[Any, ...], named: dict[str, Any]
+    ) -> Any:
+        """What a recipe or factory returns; UsageError if it raises."""
+        name = getattr(function, "__name__", str(function))
+        make = getattr(function, "as_buildable", function)  # Of fiddle's auto_config.
+        return self._guarded(lambda: make(*given, **named), f"the recipe {name!r} failed")
+
+    def files(self) -> dict[str, str]:
+        """Modules that the job knows by their file alone: name to path in the code."""
+        folder = (self.folder or Path()).resolve()
+        return {
+            name: Path(str(module.__file__)).relative_to(folder).as_posix()
+            for name, module in sys.modules.items()
+            if name.startswith(_UNNAMED) and module.__file__ is not None
+        }
+
+    def _guarded(self, work: Callable[[], Any], failure: str) -> Any:
+        try:
+            # What a recipe prints is no part of what the command prints.
+            with contextlib.redirect_stdout(sys.stderr):
+                return work()
+        except (Exception, SystemExit) as error:  # noqa: BLE001 # Other people's code.
+            raise self._told(error, failure) from None
+
+    def _told(self, error: BaseException, failure: str) -> UsageError:
+        reason = f"{type(error).__name__}: {error}"[:_LONGEST].rstrip(": ")
+        place = self._place(error)
+        hint = ""
+        if isinstance(error, ModuleNotFoundError) and error.name:
+            reason = f"No module named {error.name!r}"
+            hint = "install it here, or import it inside the function that uses it"
+        return UsageError(f"{failure}: {reason}{f' ({place})' if place else ''}", hint=hint)
+
+    def _place(self, error: BaseException) -> str:
+        """The innermost line of the user's own code: `recipes/gpt.py:12`."""
+        frames = traceback.extract_tb(error.__traceback__)
+        lines = [(frame.filename, frame.lineno) for frame in frames]
+        if isinstance(error, SyntaxError):
+            lines.append((error.filename or "", error.lineno))
+        here = str(Path(__file__).parents[1])
+        known = [each for each in lines if not each[0].startswith(("<", here)) and each[0]]
+        own = [each for each in known if self.folder and Path(each[0]).is_relative_to(self.folder)]
+        if not known:
+            return ""
+        file, line = (own or known)[-1]
+        shown = Path(file).relative_to(self.folder) if own and self.folder else file
+        return f"{shown}:{line}"
