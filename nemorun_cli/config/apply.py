@@ -7,7 +7,7 @@ from typing import Any
 
 from nemorun_cli.config import annotations, nodes
 from nemorun_cli.config.changes import DELETED, Change, Factories, change_of
-from nemorun_cli.config.coerce import MismatchError
+from nemorun_cli.config.scalars import MismatchError
 from nemorun_cli.core.errors import Problem, UsageError
 from nemorun_cli.core.overrides import Override, Step, format_path, parse
 

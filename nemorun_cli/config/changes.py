@@ -6,8 +6,9 @@ from collections.abc import Callable, Iterable
 from typing import Any
 
 from nemorun_cli.config import annotations, nodes
-from nemorun_cli.config.coerce import MismatchError, coerce
+from nemorun_cli.config.coerce import coerce
 from nemorun_cli.config.items import looks_structured, plain
+from nemorun_cli.config.scalars import MismatchError
 from nemorun_cli.core.overrides import APPEND, REMOVE, RESET, Override
 
 Factories = Callable[[str], Any]

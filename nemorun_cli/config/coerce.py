@@ -1,15 +1,14 @@
 """Text to a value, by the type that its field declares. Nothing in the text is called."""
 
 import enum
-import math
 import pathlib
-import re
 import types
 import typing
 from collections.abc import Callable, Mapping
 from datetime import timedelta
 from typing import Any
 
+from nemorun_cli.config import scalars
 from nemorun_cli.config.annotations import (
     LISTS,
     MAPPINGS,
@@ -29,32 +28,7 @@ from nemorun_cli.config.items import (
     plain,
     structured,
 )
-from nemorun_cli.core.durations import parse_duration
-
-_NONE_WORDS = ("none", "null")
-_TRUE_FALSE = {"true": True, "false": False}
-_INTEGER = re.compile(r"[+-]?(?:\d[\d_]*|0[xX][\da-fA-F_]+|0[bB][01_]+|0[oO][0-7_]+)", re.ASCII)
-_ROUND = re.compile(r"([+-]?\d{1,15})[eE]\+?(\d{1,2})", re.ASCII)
-_FLOAT = re.compile(r"[+-]?(?:\d[\d_]*\.?[\d_]*|\.\d[\d_]*)(?:[eE][+-]?\d+)?", re.ASCII)
-_NOT_FINITE = re.compile(r"[+-]?\.?(?:inf|infinity|nan)", re.IGNORECASE)
-
-
-class MismatchError(ValueError):
-    """The text is no value of the type."""
-
-    def __init__(self, expected: str, item: Item, hint: str = "") -> None:
-        super().__init__(expected)
-        self.expected = expected
-        self.item = item
-        self.hint = hint
-
-    @property
-    def got(self) -> str:
-        """The wrong part, as it may be shown."""
-        value = self.item.value
-        if isinstance(value, str):
-            return repr(value)
-        return "a mapping" if isinstance(value, dict) else "a list"
+from nemorun_cli.config.scalars import MismatchError
 
 
 def coerce(text: str, annotation: Any) -> Any:
@@ -71,97 +45,16 @@ def read(item: Item, annotation: Any) -> Any:
     annotation = bare(annotation)
     kind = kind_of(annotation)
     if is_enum(kind):
-        return _enum(item, annotation)
+        return scalars.read_enum(item, annotation)
     reader = _READERS.get(kind)
     if reader is None:
         raise MismatchError(name_of(annotation), item, "it cannot be given as text")
     return reader(item, annotation)
 
 
-def _text(item: Item, annotation: Any) -> str:
-    if not isinstance(item.value, str):
-        raise MismatchError(name_of(annotation), item)
-    return item.value
-
-
-def _word(item: Item, annotation: Any) -> str:
-    """A text without quotes, which may be a number or the like."""
-    text = _text(item, annotation)
-    if item.quoted:
-        raise MismatchError(name_of(annotation), item, "without the quotes")
-    return text.strip()
-
-
-def _int(item: Item, annotation: Any) -> int:
-    word = _word(item, annotation)
-    rounded = _ROUND.fullmatch(word)
-    if rounded:
-        return int(rounded.group(1)) * int(10 ** int(rounded.group(2)))
-    try:
-        if _INTEGER.fullmatch(word):
-            return int(word, 10 if word.lstrip("+-").isdigit() else 0)
-    except ValueError:
-        pass
-    raise MismatchError("int", item)
-
-
-def _float(item: Item, annotation: Any) -> float:
-    word = _word(item, annotation)
-    if _NOT_FINITE.fullmatch(word):
-        return float(word.replace(".", ""))
-    try:
-        value = float(word) if _FLOAT.fullmatch(word) else math.inf
-    except ValueError:
-        value = math.inf
-    if math.isinf(value):
-        raise MismatchError("float", item)
-    return value
-
-
-def _bool(item: Item, annotation: Any) -> bool:
-    found = _TRUE_FALSE.get(_word(item, annotation).lower())
-    if found is None:
-        raise MismatchError("true or false", item)
-    return found
-
-
-def _none(item: Item, annotation: Any) -> None:
-    if _word(item, annotation).lower() not in _NONE_WORDS:
-        raise MismatchError("none", item)
-
-
-def _path(item: Item, annotation: Any) -> pathlib.Path:
-    text = _text(item, annotation)
-    if "\0" in text:
-        raise MismatchError("a path", item)
-    return pathlib.Path(text)
-
-
-def _bytes(item: Item, annotation: Any) -> bytes:
-    return _text(item, annotation).encode("utf-8", "surrogateescape")
-
-
-def _timedelta(item: Item, annotation: Any) -> timedelta:
-    try:
-        return timedelta(seconds=parse_duration(_word(item, annotation)))
-    except (ValueError, OverflowError):
-        raise MismatchError("a length of time such as 30s, 10m or 2h", item) from None
-
-
-def _enum(item: Item, annotation: Any) -> enum.Enum:
-    text = _text(item, annotation)
-    named = annotation.__members__.get(text)
-    found = named or next((each for each in annotation if str(each.value) == text), None)
-    if found is None:
-        raise MismatchError(
-            f"one of {', '.join(annotation.__members__)}", item, _near(text, annotation.__members__)
-        )
-    return found  # type: ignore[no-any-return]
-
-
 def _literal(item: Item, annotation: Any) -> Any:
     choices = typing.get_args(annotation)
-    text = _text(item, annotation)
+    text = scalars.read_text(item, annotation)
     for choice in choices:
         if isinstance(choice, str):
             matches = text == choice
@@ -172,14 +65,7 @@ def _literal(item: Item, annotation: Any) -> Any:
         if matches:
             return choice
     listed = ", ".join(str(getattr(each, "name", each)) for each in choices)
-    raise MismatchError(f"one of {listed}", item, _near(text, map(str, choices)))
-
-
-def _near(text: str, names: typing.Iterable[str]) -> str:
-    import difflib
-
-    found = difflib.get_close_matches(text, list(names), n=1)
-    return f"did you mean {found[0]!r}?" if found else ""
+    raise MismatchError(f"one of {listed}", item, scalars.near(text, map(str, choices)))
 
 
 def _fits(item: Item, annotation: Any) -> bool:
@@ -237,8 +123,8 @@ def _anything(item: Item, annotation: Any) -> Any:
         for kind in (type(None), bool, int):
             if _fits(item, kind):
                 return read(item, kind)
-        is_number = _FLOAT.fullmatch(item.value.strip()) and _fits(item, float)
-        return _float(item, annotation) if is_number else item.value
+        is_number = scalars.looks_like_number(item.value)
+        return scalars.read_float(item, annotation) if is_number else item.value
     if isinstance(item.value, dict):
         return {_anything(key, Any): _anything(each, Any) for key, each in item.value.items()}
     return [_anything(each, Any) for each in item.value]
@@ -302,15 +188,15 @@ def _mapping(item: Item, annotation: Any) -> dict[Any, Any]:
 
 
 _READERS: Mapping[Any, Callable[[Item, Any], Any]] = {
-    str: _text,
-    int: _int,
-    float: _float,
-    bool: _bool,
-    type(None): _none,
-    bytes: _bytes,
-    pathlib.Path: _path,
-    pathlib.PurePath: _path,
-    timedelta: _timedelta,
+    str: scalars.read_text,
+    int: scalars.read_int,
+    float: scalars.read_float,
+    bool: scalars.read_bool,
+    type(None): scalars.read_none,
+    bytes: scalars.read_bytes,
+    pathlib.Path: scalars.read_path,
+    pathlib.PurePath: scalars.read_path,
+    timedelta: scalars.read_timedelta,
     typing.Literal: _literal,
     typing.Union: _union,
     types.UnionType: _union,

@@ -2,6 +2,7 @@
 
 import ast
 import inspect
+import itertools
 import re
 import textwrap
 from collections.abc import Iterator
@@ -98,7 +99,7 @@ def _below_fields(target: Any) -> Iterator[tuple[str, str]]:
         body = ast.parse(source).body[0].body  # type: ignore[attr-defined]
     except (OSError, TypeError, SyntaxError):
         return
-    for field, below in zip(body, body[1:], strict=False):
+    for field, below in itertools.pairwise(body):
         is_text = isinstance(below, ast.Expr) and isinstance(below.value, ast.Constant)
         if isinstance(field, ast.AnnAssign) and isinstance(field.target, ast.Name) and is_text:
             yield field.target.id, str(below.value.value).strip().partition("\n")[0]
