@@ -48,6 +48,7 @@ class _Canonical:
         self._numbers: dict[int, int] = {}
 
     def value(self, part: Any) -> Any:
+        """A part in its canonical form."""
         if isinstance(part, list):
             return [self.value(each) for each in part]
         if not isinstance(part, dict):

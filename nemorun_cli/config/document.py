@@ -65,6 +65,7 @@ class _Writer:
         self._alive: list[Any] = []  # So that no id() is given twice.
 
     def write(self, config: Any) -> Any:
+        """The form of a config, None when there are problems."""
         self._count(config, (), frozenset())
         return None if self.problems else self._value(config, ())
 
@@ -187,6 +188,7 @@ class _Reader:
         self._made: dict[int, Any] = {}
 
     def value(self, part: Any) -> Any:
+        """What a part stands for; the same object wherever it is used."""
         if isinstance(part, list):
             return [self.value(each) for each in part]
         if not isinstance(part, dict):

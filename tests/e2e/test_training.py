@@ -84,7 +84,7 @@ def job(tmp_path: Path) -> Job:
     return Job(folder=tmp_path)
 
 
-def recipe(name: str, **fields: object) -> Any:  # noqa: ANN401
+def recipe(name: str, **fields: object) -> Any:
     """A recipe's config, with some of its fields set."""
     sys.path.insert(0, str(ROOT))
     try:
@@ -96,7 +96,7 @@ def recipe(name: str, **fields: object) -> Any:  # noqa: ANN401
     return config
 
 
-def document(value: Any) -> Any:  # noqa: ANN401
+def document(value: Any) -> Any:
     """The config.json of a recipe, as far as these recipes need it."""
     import fiddle as fdl
 

@@ -35,7 +35,7 @@ def fill(folder: Path) -> Path:
         while os.write(fd, b"x" * 4096):
             pass
     except OSError as error:
-        assert error.errno == errno.ENOSPC  # noqa: PT017
+        assert error.errno == errno.ENOSPC
     os.close(fd)
     return path
 

@@ -19,7 +19,7 @@ SHELLS = ("dash", "bash", "busybox")
 
 
 def script_of(*argv: str, **fields: object) -> str:
-    return job_script(new_spec(*argv, **fields), "/jobs/key-1", python="python3")  # type: ignore[arg-type]
+    return job_script(new_spec(*argv, **fields), "/jobs/key-1", python="python3")
 
 
 @settings(max_examples=60, deadline=None)

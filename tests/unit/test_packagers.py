@@ -9,6 +9,7 @@ from collections.abc import Callable
 from concurrent.futures import ThreadPoolExecutor
 from dataclasses import replace
 from pathlib import Path
+from typing import Any
 
 import pytest
 from hypothesis import HealthCheck, given, settings
@@ -309,9 +310,12 @@ def test_an_unchanged_file_is_not_read_again(
     (root / "b.py").write_text("changed")
     read: list[str] = []
     real = trees._digest_of
-    monkeypatch.setattr(
-        trees, "_digest_of", lambda path, *more: read.append(path) or real(path, *more)
-    )
+
+    def noted(path: str, *more: Any) -> Any:
+        read.append(path)
+        return real(path, *more)
+
+    monkeypatch.setattr(trees, "_digest_of", noted)
 
     second = take(root, home)
 
@@ -346,7 +350,7 @@ def test_what_is_stored_is_what_was_copied(
     root: Path, home: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     write(root, "a.py", "b.py", "c/d.py")
-    scan = packagers.scan
+    scan = trees.scan
 
     def scan_then_edit(*given: Path, **named: object) -> trees.Tree:
         tree = scan(*given, **named)  # type: ignore[arg-type]

@@ -40,7 +40,7 @@ class NohupExecutor:
     folder: str = setting("", "folder that holds the jobs' folders")
 
     @classmethod
-    def here(cls, home: PurePath, **settings: Any) -> Self:  # noqa: ANN401
+    def here(cls, home: PurePath, **settings: Any) -> Self:
         return cls(folder=settings.get("folder") or str(home / "nohup"))
 
     @property

@@ -6,7 +6,7 @@ from nemorun_cli import recipe
 
 
 def greet(*, name: str) -> None:
-    pass
+    print(f"greetings, {name}")
 
 
 @recipe

@@ -1,5 +1,5 @@
 """What the nodes of a config.json stand for, and that fiddle agrees."""
-# ruff: noqa: ANN401 # A config holds values of any type.
+# A config holds values of any type.
 
 import functools
 import math

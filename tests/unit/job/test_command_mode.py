@@ -1,5 +1,5 @@
 """`worker.py -- ARGV...`: a command line as one rank."""
-# ruff: noqa: ANN401 # The class of the fixture `job` is in conftest.py, which nothing can import.
+# The class of the fixture `job` is in conftest.py, which nothing can import.
 
 import os
 import signal

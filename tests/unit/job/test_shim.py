@@ -1,5 +1,5 @@
 """A recipe's file can be imported in a job where neither fiddle nor nemorun is installed."""
-# ruff: noqa: ANN401 # The class of the fixture `job` is in conftest.py, which nothing can import.
+# The class of the fixture `job` is in conftest.py, which nothing can import.
 
 from typing import Any
 

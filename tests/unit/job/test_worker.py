@@ -1,5 +1,5 @@
 """What the worker makes of a config.json, under this Python and the oldest there is."""
-# ruff: noqa: ANN401 # The class of the fixture `job` is in conftest.py, which nothing can import.
+# The class of the fixture `job` is in conftest.py, which nothing can import.
 
 import os
 import signal

@@ -4,7 +4,6 @@ import json
 import os
 from collections.abc import Callable
 from pathlib import Path
-from typing import Any
 
 import pytest
 
@@ -13,6 +12,7 @@ from nemorun_cli.core.jobs import JobState, JobStatus
 from nemorun_cli.core.runs import Filter
 from nemorun_cli.store.files import Store
 from nemorun_cli.store.index import Index
+from tests.unit.store.conftest import Runs
 
 SUCCEEDED = JobStatus(state=JobState.SUCCEEDED, exit_code=0)
 FAILED = JobStatus(state=JobState.FAILED, exit_code=3)
@@ -64,7 +64,7 @@ CASES = pytest.mark.parametrize("damage", DAMAGES.values(), ids=DAMAGES)
 
 
 @pytest.fixture
-def three(store: Store, runs: Any) -> str:
+def three(store: Store, runs: Runs) -> str:
     """The second of three runs, of which everything is known."""
     for number in (1, 2, 3):
         run_id = runs.create(number)
@@ -78,7 +78,7 @@ def three(store: Store, runs: Any) -> str:
 @CASES
 def test_a_damaged_record_is_reported_and_the_others_are_listed(
     store: Store,
-    runs: Any,
+    runs: Runs,
     index: Index,
     three: str,
     damage: Callable[[Path], None],
@@ -99,7 +99,7 @@ def test_a_damaged_record_is_reported_and_the_others_are_listed(
 
 @CASES
 def test_a_record_damaged_behind_the_index_is_noticed_when_shown(
-    runs: Any,
+    runs: Runs,
     index: Index,
     three: str,
     damage: Callable[[Path], None],
@@ -121,7 +121,7 @@ def test_a_record_damaged_behind_the_index_is_noticed_when_shown(
 )
 def test_damage_beside_the_record_costs_only_what_it_held(
     store: Store,
-    runs: Any,
+    runs: Runs,
     index: Index,
     three: str,
     name: str,
@@ -145,7 +145,7 @@ def test_damage_beside_the_record_costs_only_what_it_held(
 @pytest.mark.parametrize("name", ["events.jsonl", "config.json"])
 def test_damage_to_what_is_only_shown_harms_nothing(
     store: Store,
-    runs: Any,
+    runs: Runs,
     three: str,
     name: str,
     damage: Callable[[Path], None],
@@ -160,7 +160,7 @@ def test_damage_to_what_is_only_shown_harms_nothing(
 @pytest.mark.parametrize("data", [b"", b"\0" * 90, b'{"stat', b"{}"])
 def test_a_verdict_lost_in_a_power_cut_is_given_again(
     store: Store,
-    runs: Any,
+    runs: Runs,
     three: str,
     data: bytes,
 ) -> None:
@@ -172,7 +172,7 @@ def test_a_verdict_lost_in_a_power_cut_is_given_again(
     assert first == second == store.read(three).status == FAILED
 
 
-def test_a_record_of_a_newer_nemorun_is_told_as_such(store: Store, runs: Any, three: str) -> None:
+def test_a_record_of_a_newer_nemorun_is_told_as_such(store: Store, runs: Runs, three: str) -> None:
     path = runs.folder(three) / "run.json"
     path.write_text(json.dumps({**json.loads(path.read_text()), "schema_version": 99}))
 
@@ -182,7 +182,7 @@ def test_a_record_of_a_newer_nemorun_is_told_as_such(store: Store, runs: Any, th
 
 def test_a_record_of_another_run_is_not_taken_for_this_one(
     store: Store,
-    runs: Any,
+    runs: Runs,
     three: str,
 ) -> None:
     other = runs.folder(runs.id_of(1)) / "run.json"
@@ -192,14 +192,14 @@ def test_a_record_of_another_run_is_not_taken_for_this_one(
         store.read(three)
 
 
-def test_a_folder_without_a_record_is_reported(store: Store, runs: Any, three: str) -> None:
+def test_a_folder_without_a_record_is_reported(store: Store, runs: Runs, three: str) -> None:
     (runs.folder(three) / "run.json").unlink()
 
     with pytest.raises(CorruptError, match="missing"):
         store.read(three)
 
 
-def test_a_file_in_the_place_of_a_run_is_reported(store: Store, runs: Any, index: Index) -> None:
+def test_a_file_in_the_place_of_a_run_is_reported(store: Store, runs: Runs, index: Index) -> None:
     run_id = runs.create(1)
     runs.folder(runs.id_of(2)).write_text("no folder")
 
@@ -211,7 +211,7 @@ def test_a_file_in_the_place_of_a_run_is_reported(store: Store, runs: Any, index
         store.read(runs.id_of(2))
 
 
-def test_a_mended_record_is_listed_again(runs: Any, index: Index, three: str) -> None:
+def test_a_mended_record_is_listed_again(runs: Runs, index: Index, three: str) -> None:
     path = runs.folder(three) / "run.json"
     good = path.read_bytes()
     path.write_bytes(b"garbage")

@@ -23,9 +23,7 @@ JSON = st.recursive(
     max_leaves=5,
 )
 OBJECT = st.dictionaries(TEXT, st.integers() | TEXT | st.none(), max_size=3)
-PROCESS = st.builds(
-    Process, pid=NUMBER, start=NUMBER, boot=TEXT, namespace=TEXT, machine=TEXT
-)
+PROCESS = st.builds(Process, pid=NUMBER, start=NUMBER, boot=TEXT, namespace=TEXT, machine=TEXT)
 IDS = st.from_regex(r"\A2026(0[1-9]|1[0-2])01-[0-2]\d{5}-[a-z2-7]{8}\Z")
 
 

@@ -7,7 +7,6 @@ import time
 from collections.abc import Callable
 from dataclasses import replace
 from pathlib import Path
-from typing import Any
 
 import pytest
 
@@ -15,6 +14,7 @@ from nemorun_cli.core.errors import NotFoundError, RefusedError
 from nemorun_cli.core.jobs import JobState, JobStatus, Reason
 from nemorun_cli.core.runs import Run
 from nemorun_cli.store.files import Store
+from tests.unit.store.conftest import Runs
 
 SUCCEEDED = JobStatus(state=JobState.SUCCEEDED, exit_code=0)
 FAILED = JobStatus(state=JobState.FAILED, reason=Reason.EXIT, exit_code=3)
@@ -26,7 +26,7 @@ def test_making_a_store_touches_nothing(store: Store) -> None:
     assert not store.home.exists()
 
 
-def test_a_new_run_is_being_submitted(store: Store, runs: Any) -> None:
+def test_a_new_run_is_being_submitted(store: Store, runs: Runs) -> None:
     record = runs.record(1, tags=("a",))
 
     store.create(record, {"config.json": '{"lr": 1}', "plan.json": "{}"})
@@ -36,7 +36,7 @@ def test_a_new_run_is_being_submitted(store: Store, runs: Any) -> None:
     assert store.document(record.id, "config.json") == '{"lr": 1}'
 
 
-def test_documents_are_kept_byte_for_byte(store: Store, runs: Any) -> None:
+def test_documents_are_kept_byte_for_byte(store: Store, runs: Runs) -> None:
     text = "naïve 漢字\r\n\udcff\n\n"
 
     store.create(runs.record(1), {"config.json": text})
@@ -44,7 +44,7 @@ def test_documents_are_kept_byte_for_byte(store: Store, runs: Any) -> None:
     assert store.document(runs.id_of(1), "config.json") == text
 
 
-def test_an_id_is_used_once(store: Store, runs: Any) -> None:
+def test_an_id_is_used_once(store: Store, runs: Runs) -> None:
     runs.create(1, recipe="first")
 
     with pytest.raises(RefusedError, match="already"):
@@ -54,7 +54,7 @@ def test_an_id_is_used_once(store: Store, runs: Any) -> None:
     assert list(store.ids()) == [runs.id_of(1)]
 
 
-def test_what_is_written_only_the_user_can_read(store: Store, runs: Any) -> None:
+def test_what_is_written_only_the_user_can_read(store: Store, runs: Runs) -> None:
     before = os.umask(0)
     try:
         run_id = runs.create(1)
@@ -72,7 +72,7 @@ def test_what_is_written_only_the_user_can_read(store: Store, runs: Any) -> None
     assert modes == {0o600}
 
 
-def test_a_submitted_run_is_pending_at_its_handle(store: Store, runs: Any) -> None:
+def test_a_submitted_run_is_pending_at_its_handle(store: Store, runs: Runs) -> None:
     run_id = runs.create(1)
 
     first = store.submitted(run_id, 1, runs.handle(run_id, "1"), now=1.0)
@@ -82,7 +82,7 @@ def test_a_submitted_run_is_pending_at_its_handle(store: Store, runs: Any) -> No
     assert (store.read(run_id).state, store.read(run_id).handle) == (JobState.PENDING, first)
 
 
-def test_the_newest_submission_is_where_the_run_is(store: Store, runs: Any) -> None:
+def test_the_newest_submission_is_where_the_run_is(store: Store, runs: Runs) -> None:
     run_id = runs.create(1)
 
     for number in range(1, 12):
@@ -91,7 +91,7 @@ def test_the_newest_submission_is_where_the_run_is(store: Store, runs: Any) -> N
     assert store.read(run_id).handle == runs.handle(run_id, "11")
 
 
-def test_the_first_verdict_stands(store: Store, runs: Any) -> None:
+def test_the_first_verdict_stands(store: Store, runs: Runs) -> None:
     run_id = runs.create(1)
 
     first = store.conclude(run_id, SUCCEEDED, now=1.0, evidence="exit.json")
@@ -103,7 +103,7 @@ def test_the_first_verdict_stands(store: Store, runs: Any) -> None:
 
 
 @pytest.mark.parametrize("state", [each for each in JobState if not each.terminal])
-def test_only_an_end_is_a_verdict(store: Store, runs: Any, state: JobState) -> None:
+def test_only_an_end_is_a_verdict(store: Store, runs: Runs, state: JobState) -> None:
     run_id = runs.create(1)
 
     with pytest.raises(ValueError, match="not a verdict"):
@@ -113,14 +113,14 @@ def test_only_an_end_is_a_verdict(store: Store, runs: Any, state: JobState) -> N
 
 
 @pytest.mark.parametrize("state", [JobState.UNKNOWN, JobState.SUCCEEDED, JobState.LOST])
-def test_an_end_is_no_observation(store: Store, runs: Any, state: JobState) -> None:
+def test_an_end_is_no_observation(store: Store, runs: Runs, state: JobState) -> None:
     run_id = runs.create(1)
 
     with pytest.raises(ValueError, match="live run"):
         store.observed(run_id, JobStatus(state=state), now=1.0, stale_since=None)
 
 
-def test_the_last_observation_counts_until_the_verdict(store: Store, runs: Any) -> None:
+def test_the_last_observation_counts_until_the_verdict(store: Store, runs: Runs) -> None:
     run_id = runs.create(1)
     pending = JobStatus(state=JobState.PENDING, reason=Reason.WAITING)
 
@@ -134,7 +134,7 @@ def test_the_last_observation_counts_until_the_verdict(store: Store, runs: Any) 
     assert store.read(run_id).status == FAILED
 
 
-def test_since_when_nothing_is_known_is_kept(store: Store, runs: Any) -> None:
+def test_since_when_nothing_is_known_is_kept(store: Store, runs: Runs) -> None:
     run_id = runs.create(1)
 
     store.observed(run_id, RUNNING, now=9.0, stale_since=5.0)
@@ -143,7 +143,7 @@ def test_since_when_nothing_is_known_is_kept(store: Store, runs: Any) -> None:
     assert (run.state, run.stale_since, run.observed_at) == (JobState.RUNNING, 5.0, None)
 
 
-def test_a_handle_tells_more_than_that_it_was_being_submitted(store: Store, runs: Any) -> None:
+def test_a_handle_tells_more_than_that_it_was_being_submitted(store: Store, runs: Runs) -> None:
     run_id = runs.create(1)
     submitting = JobStatus(state=JobState.SUBMITTING)
 
@@ -155,7 +155,7 @@ def test_a_handle_tells_more_than_that_it_was_being_submitted(store: Store, runs
     assert store.read(run_id).state is JobState.PENDING
 
 
-def test_labels_are_added_and_removed(store: Store, runs: Any) -> None:
+def test_labels_are_added_and_removed(store: Store, runs: Runs) -> None:
     run_id = runs.create(1, tags=("from-launch",))
 
     store.label(run_id, add=["b", "a", "b"], notes="first")
@@ -165,7 +165,7 @@ def test_labels_are_added_and_removed(store: Store, runs: Any) -> None:
     assert (run.tags, run.notes) == (("b", "a", "c"), "first")
 
 
-def test_events_are_kept_in_order_and_torn_lines_passed_over(store: Store, runs: Any) -> None:
+def test_events_are_kept_in_order_and_torn_lines_passed_over(store: Store, runs: Runs) -> None:
     run_id = runs.create(1)
 
     store.event(run_id, "one", now=1.0, by="me")
@@ -179,7 +179,7 @@ def test_events_are_kept_in_order_and_torn_lines_passed_over(store: Store, runs:
     ]
 
 
-def test_runs_are_listed_newest_first(store: Store, runs: Any) -> None:
+def test_runs_are_listed_newest_first(store: Store, runs: Runs) -> None:
     ids = [runs.create(number) for number in (5, 3, 8)]
     old = runs.record(1, id=f"20251231-235959-{'a' * 8}")
     store.create(old, {})
@@ -187,7 +187,7 @@ def test_runs_are_listed_newest_first(store: Store, runs: Any) -> None:
     assert list(store.ids()) == [ids[2], ids[0], ids[1], old.id]
 
 
-def test_a_removed_run_is_gone(store: Store, runs: Any) -> None:
+def test_a_removed_run_is_gone(store: Store, runs: Runs) -> None:
     run_id, other = runs.create(1), runs.create(2)
 
     store.remove(run_id)
@@ -214,7 +214,7 @@ CHANGES: list[Callable[[Store, str], object]] = [
 @pytest.mark.parametrize("change", CHANGES)
 def test_a_run_that_is_not_there_is_not_found(
     store: Store,
-    runs: Any,
+    runs: Runs,
     change: Callable[[Store, str], object],
 ) -> None:
     runs.create(1)
@@ -229,7 +229,7 @@ def test_a_run_that_is_not_there_is_not_found(
 @pytest.mark.parametrize("name", ["../../secret", "", ".", "20260101-000000-aaaaaaaa/../x", "x\0"])
 def test_what_is_no_id_never_becomes_a_path(
     store: Store,
-    runs: Any,
+    runs: Runs,
     change: Callable[[Store, str], object],
     name: str,
 ) -> None:
@@ -241,7 +241,7 @@ def test_what_is_no_id_never_becomes_a_path(
 
 
 @pytest.mark.parametrize("name", ["../config.json", "/etc/passwd", "..", ""])
-def test_a_document_is_a_file_of_the_run(store: Store, runs: Any, name: str) -> None:
+def test_a_document_is_a_file_of_the_run(store: Store, runs: Runs, name: str) -> None:
     run_id = runs.create(1)
     (runs.folder(run_id).parent / "config.json").write_text("secret")
 
@@ -251,7 +251,7 @@ def test_a_document_is_a_file_of_the_run(store: Store, runs: Any, name: str) -> 
 
 def test_a_link_out_of_the_store_is_not_followed(
     store: Store,
-    runs: Any,
+    runs: Runs,
     tmp_path: Path,
 ) -> None:
     run_id = runs.create(1)
@@ -263,7 +263,7 @@ def test_a_link_out_of_the_store_is_not_followed(
         store.document(run_id, "plan.json")
 
 
-def test_a_left_over_stage_is_no_run_and_goes_after_a_day(store: Store, runs: Any) -> None:
+def test_a_left_over_stage_is_no_run_and_goes_after_a_day(store: Store, runs: Runs) -> None:
     runs.create(1)
     stages = store.home / "runs" / ".new"
     for name, age in (("20260101-000000-aaaaaaaa", 90_000), ("20260101-000000-bbbbbbbb", 80_000)):
@@ -277,7 +277,7 @@ def test_a_left_over_stage_is_no_run_and_goes_after_a_day(store: Store, runs: An
     assert list(store.ids()) == [runs.id_of(2), runs.id_of(1)]
 
 
-def test_what_a_killed_removal_left_goes_with_the_next_command(store: Store, runs: Any) -> None:
+def test_what_a_killed_removal_left_goes_with_the_next_command(store: Store, runs: Runs) -> None:
     runs.create(1)
     left = store.home / "runs" / ".gone" / f"{runs.id_of(9)}.abcd"
     left.mkdir(parents=True)
@@ -289,7 +289,7 @@ def test_what_a_killed_removal_left_goes_with_the_next_command(store: Store, run
     assert list(store.ids()) == [runs.id_of(2), runs.id_of(1)]
 
 
-def test_a_run_in_the_folder_of_another_month_is_not_listed(store: Store, runs: Any) -> None:
+def test_a_run_in_the_folder_of_another_month_is_not_listed(store: Store, runs: Runs) -> None:
     run_id = runs.create(1)
     wrong = store.home / "runs" / "2026-02"
     wrong.mkdir()
@@ -299,7 +299,7 @@ def test_a_run_in_the_folder_of_another_month_is_not_listed(store: Store, runs: 
     assert list(store.ids()) == [run_id]
 
 
-def test_the_fingerprint_follows_every_change(store: Store, runs: Any) -> None:
+def test_the_fingerprint_follows_every_change(store: Store, runs: Runs) -> None:
     run_id = runs.create(1)
     later = time.time() + 10
     seen = [store.fingerprint(run_id, now=later)]
@@ -322,7 +322,9 @@ def test_the_fingerprint_follows_every_change(store: Store, runs: Any) -> None:
     assert seen[-1] is None
 
 
-def test_the_fingerprint_of_a_run_just_changed_cannot_be_relied_on(store: Store, runs: Any) -> None:
+def test_the_fingerprint_of_a_run_just_changed_cannot_be_relied_on(
+    store: Store, runs: Runs
+) -> None:
     run_id = runs.create(1)
 
     assert store.fingerprint(run_id, now=time.time()) == ""
@@ -330,7 +332,7 @@ def test_the_fingerprint_of_a_run_just_changed_cannot_be_relied_on(store: Store,
     assert store.fingerprint(run_id, now=time.time() + 10)
 
 
-def test_two_runs_with_one_id_are_made_once(store: Store, runs: Any) -> None:
+def test_two_runs_with_one_id_are_made_once(store: Store, runs: Runs) -> None:
     stage = store.home / "runs" / ".new" / runs.id_of(1)
     stage.mkdir(parents=True)
     (stage / "run.json").write_text("somebody else's")
@@ -341,7 +343,7 @@ def test_two_runs_with_one_id_are_made_once(store: Store, runs: Any) -> None:
     assert (stage / "run.json").read_text() == "somebody else's"
 
 
-def test_a_record_is_json_that_others_can_read(store: Store, runs: Any) -> None:
+def test_a_record_is_json_that_others_can_read(store: Store, runs: Runs) -> None:
     run_id = runs.create(1, name="naïve", argv=("a", "b"))
 
     value = json.loads((runs.folder(run_id) / "run.json").read_text())
