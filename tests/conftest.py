@@ -18,6 +18,7 @@ from nemorun_cli.core.runs import Process
 REQUIRED = os.environ.get("NEMORUN_REQUIRE_BACKENDS") == "1"
 NEMORUN = Path(sys.executable).with_name("nemorun")
 _MISSING: dict[str, str] = {}
+collect_ignore = ["plugin"]  # A distribution of its own, which test_plugin.py installs.
 
 
 @dataclass(frozen=True, kw_only=True)

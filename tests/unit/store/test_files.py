@@ -322,9 +322,7 @@ def test_the_fingerprint_follows_every_change(store: Store, runs: Runs) -> None:
     assert seen[-1] is None
 
 
-def test_the_fingerprint_of_a_run_just_changed_cannot_be_relied_on(
-    store: Store, runs: Runs
-) -> None:
+def test_the_fingerprint_of_a_run_just_changed_is_not_relied_on(store: Store, runs: Runs) -> None:
     run_id = runs.create(1)
 
     assert store.fingerprint(run_id, now=time.time()) == ""
