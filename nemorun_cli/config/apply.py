@@ -65,7 +65,8 @@ class _Walk:
     def _in_node(self, node: Any, depth: int, change: Change) -> Any:
         step = self._path[depth]
         key, parameter = self._parameter(node, step)
-        declared = nodes.declared(node, parameter) if parameter else annotations.UNTYPED
+        source = parameter or nodes.catch_all(node)
+        declared = nodes.declared(node, source) if source else annotations.UNTYPED
         present = nodes.get(node, key, parameter)
         made = self.change(present, declared, depth + 1, change)
         if made is not DELETED:
@@ -85,7 +86,7 @@ class _Walk:
             found = nodes.at_position(node, step.name)
             if found is not None:
                 return found
-        elif nodes.is_open(node):
+        elif nodes.catch_all(node) is not None:
             return step.name, None
         names = [each.name for each in nodes.fields(node)]
         raise self._unknown(step, f"{nodes.callee(node)} has no parameter {step.name!r}", names)

@@ -8,6 +8,10 @@ from typing import Any
 
 _BRACKETS = {"[": "]", "(": ")", "{": "}"}
 
+_DEEPEST = 50
+_YAML = "tag:yaml.org,2002:"
+_TAGS = ("str", "int", "float", "bool", "null", "timestamp", "merge", "value", "seq", "map")
+
 
 class UnreadableError(ValueError):
     """The text is no list or mapping; where and why."""
@@ -61,6 +65,8 @@ def structured(text: str) -> Item:
 def _composed(text: str) -> Item:
     import yaml
 
+    if _depth(text) > _DEEPEST:
+        raise UnreadableError("it is nested too deeply", 0)
     try:
         found = yaml.compose(text, Loader=yaml.SafeLoader)
     except yaml.YAMLError as error:
@@ -68,18 +74,25 @@ def _composed(text: str) -> Item:
         at = mark.index if mark is not None else getattr(error, "position", 0)
         message = getattr(error, "problem", None) or getattr(error, "reason", "")
         raise UnreadableError(str(message), min(at, len(text))) from None
-    except RecursionError:
-        raise UnreadableError("it is nested too deeply", 0) from None
     if found is None:
         raise UnreadableError("there is nothing in it", 0)
     return _item(found)
 
 
+def _depth(text: str) -> int:
+    """How many brackets are open at once, at most."""
+    deepest = depth = 0
+    for sign in text:
+        depth += (sign in "[{") - (sign in "]}")
+        deepest = max(deepest, depth)
+    return deepest
+
+
 def _item(node: Any) -> Item:
     start, end = node.start_mark.index, node.end_mark.index
+    if node.tag.removeprefix(_YAML) not in _TAGS:
+        raise UnreadableError(f"the tag {node.tag} has no meaning here", start)
     if node.id == "scalar":
-        if not node.tag.startswith("tag:yaml.org,2002:"):
-            raise UnreadableError(f"the tag {node.tag} has no meaning here", start)
         return Item(node.value, start, end, quoted=node.style is not None)
     if node.id == "sequence":
         return Item(tuple(map(_item, node.value)), start, end)

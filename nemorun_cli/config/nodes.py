@@ -83,9 +83,9 @@ def is_positional(parameter: inspect.Parameter) -> bool:
     return parameter.kind in (parameter.POSITIONAL_ONLY, parameter.VAR_POSITIONAL)
 
 
-def is_open(node: Any) -> bool:
-    """Whether it takes arguments of any name."""
-    return any(each.kind is each.VAR_KEYWORD for each in parameters(node).values())
+def catch_all(node: Any) -> inspect.Parameter | None:
+    """The parameter that takes arguments of any name."""
+    return next((each for each in parameters(node).values() if each.kind is each.VAR_KEYWORD), None)
 
 
 def key_of(node: Any, parameter: inspect.Parameter) -> str | int:

@@ -1,0 +1,100 @@
+"""What the configs of these tests are made of."""
+
+from __future__ import annotations
+
+import enum
+from dataclasses import dataclass, field
+from typing import TYPE_CHECKING, Any, Literal
+
+import fiddle as fdl
+
+if TYPE_CHECKING:
+    from not_there import Unknown
+
+
+class Color(enum.Enum):
+    RED = 1
+    BLUE = 2
+
+
+class Rate(fdl.Tag):
+    """A learning rate."""
+
+
+@dataclass
+class AdamW:
+    lr: float = 1e-3
+    betas: tuple[float, float] = (0.9, 0.95)
+    groups: list[dict[str, float]] = field(default_factory=list)
+
+
+@dataclass
+class SGD:
+    lr: float
+    momentum: float | None = None
+
+
+class Model:
+    def __init__(
+        self,
+        width: int,
+        layers: list[int] = [64, 64],  # noqa: B006 # What users write.
+        activation: Literal["relu", "gelu"] = "relu",
+        *,
+        name: str = "model",
+        color: Color = Color.RED,
+    ) -> None:
+        self.width = width
+        self.layers = layers
+        self.activation = activation
+        self.name = name
+        self.color = color
+
+
+def loss(x: float, y: float, *, scale: float = 1.0) -> float:
+    return scale * (x - y)
+
+
+def train(
+    model: Model,
+    optim: AdamW | SGD,
+    steps: int = 10,
+    *,
+    tags: list[str] | None = None,
+    table: dict[str, Any] | None = None,
+    unknown: Unknown = None,  # type: ignore[name-defined]
+    callback: Any = None,
+    **extra: int,
+) -> None:
+    raise AssertionError((model, optim, steps, tags, table, unknown, callback, extra))
+
+
+def positional(first: int, /, second: int, *rest: int, last: int = 0) -> None:
+    raise AssertionError((first, second, rest, last))
+
+
+def untyped(model=None, steps=3, note="x"):  # type: ignore[no-untyped-def]  # noqa: ANN001
+    raise AssertionError((model, steps, note))
+
+
+def config() -> Any:
+    return fdl.Partial(
+        train,
+        model=fdl.Config(Model, width=8),
+        optim=fdl.Config(AdamW, lr=0.1),
+        table={"a": 1, "a.b": 2, "inner": {"x": [1, 2, 3]}},
+    )
+
+
+FACTORIES = {
+    "adamw": lambda: fdl.Config(AdamW),
+    "sgd": lambda: fdl.Config(SGD, lr=0.5),
+    "model": lambda: fdl.Config(Model, width=1),
+}
+
+
+def factories(text: str) -> Any:
+    name = text.partition("(")[0]
+    if name not in FACTORIES:
+        raise LookupError(f"registered factories: {', '.join(FACTORIES)}")
+    return FACTORIES[name]()
