@@ -254,5 +254,5 @@ def test_a_job_that_cannot_import_says_so(tiny: Nemorun, project: Path) -> None:
 
     run = tiny.json("show", "last")["run"]
     assert run["reason"] == "import_error"  # type: ignore[index]
-    assert done.code == run["exit_code"] == 10  # type: ignore[index]
+    assert done.code == 10
     assert "no_such_framework" in json.dumps(run)

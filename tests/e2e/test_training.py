@@ -14,7 +14,11 @@ from typing import Any
 
 import pytest
 
+from nemorun_cli import processes
+from nemorun_cli.config.canonical import text_of
+from nemorun_cli.config.document import to_document
 from nemorun_cli.payload import payload_files
+from tests.conftest import Nemorun
 
 pytestmark = [
     pytest.mark.torch,
@@ -32,8 +36,8 @@ class Job:
 
     folder: Path
 
-    def start(self, config: object, *, nproc: int = 1) -> subprocess.Popen[str]:
-        for name, text in payload_files(json.dumps(document(config))).items():
+    def start(self, config: object) -> subprocess.Popen[str]:
+        for name, text in payload_files(text_of(to_document(config))).items():
             path = self.folder / name
             path.parent.mkdir(parents=True, exist_ok=True)
             path.write_text(text)
@@ -45,10 +49,6 @@ class Job:
             "NEMORUN_CODE_DIR": str(ROOT),
             "NEMORUN_METRICS": str(self.folder / "metrics.jsonl"),
         }
-        if nproc > 1:
-            launcher = [sys.executable, "-m", "torch.distributed.run", "--standalone"]
-            command = [*launcher, f"--nproc-per-node={nproc}", "--no-python", *command]
-            env["NEMORUN_RANK_LOGS"] = "1"
         return subprocess.Popen(
             command,
             cwd=self.folder / "work",
@@ -57,8 +57,8 @@ class Job:
             text=True,
         )
 
-    def run(self, config: object, *, nproc: int = 1) -> str:
-        with self.start(config, nproc=nproc) as process:
+    def run(self, config: object) -> str:
+        with self.start(config) as process:
             out, _ = process.communicate(timeout=120)
         assert process.returncode == 0
         return out
@@ -73,10 +73,8 @@ class Job:
         return process.returncode
 
     def metrics(self) -> list[dict[str, Any]]:
-        return [json.loads(line) for line in (self.folder / "metrics.jsonl").open()]
-
-    def log(self, name: str) -> str:
-        return (self.folder / "logs" / "1" / name).read_text()
+        text = (self.folder / "metrics.jsonl").read_text()
+        return [json.loads(line) for line in text.splitlines()]
 
 
 @pytest.fixture
@@ -96,30 +94,22 @@ def recipe(name: str, **fields: object) -> Any:
     return config
 
 
-def document(value: Any) -> Any:
-    """The config.json of a recipe, as far as these recipes need it."""
-    import fiddle as fdl
+def test_digits_learns_to_read(nemorun: Nemorun) -> None:
+    run_id, *lines = nemorun.ok("launch", "digits", "--follow").splitlines()
 
-    if isinstance(value, fdl.Buildable):
-        target = fdl.get_callable(value)
-        return {
-            "_target_": f"{target.__module__}:{target.__qualname__}",
-            "_kind_": "partial" if isinstance(value, fdl.Partial) else "config",
-            **{str(name): document(item) for name, item in fdl.ordered_arguments(value).items()},
-        }
-    if isinstance(value, tuple):
-        return {"_type_": "tuple", "value": [document(item) for item in value]}
-    return value
+    metrics: Any = nemorun.json("show", run_id)["run"]
+    assert metrics["state"] == "SUCCEEDED"
+    assert metrics["metrics"]["step"] == 15
+    assert metrics["metrics"]["accuracy"] >= 0.96
+    assert lines[-1] == f"final test accuracy {metrics['metrics']['accuracy']:.2%}"
 
 
-def test_digits_learns_to_read(job: Job) -> None:
-    out = job.run(recipe("digits"))
+def test_an_override_chooses_another_model(nemorun: Nemorun) -> None:
+    run_id = nemorun.ok("launch", "digits", "model=mlp(widths=[64])", "epochs=2", "--wait")
 
-    last = job.metrics()[-1]
-    assert last["step"] == 15
-    assert last["metrics"]["accuracy"] >= 0.96
-    assert f"final test accuracy {last['metrics']['accuracy']:.2%}" in out
-    assert (job.folder / "work" / "model.pt").exists()
+    run: Any = nemorun.json("show", run_id)["run"]
+    assert run["config"]["model"]["_target_"].endswith("digits:MLP")
+    assert run["metrics"]["step"] == 2
 
 
 def test_the_same_seed_gives_the_same_training(job: Job) -> None:
@@ -165,10 +155,73 @@ def test_gpt_goes_on_from_its_last_checkpoint_when_it_was_killed(job: Job) -> No
     assert f"after step {step}\n" in job.run(config)
 
 
-def test_gpt_trains_on_two_ranks_and_the_first_one_speaks(job: Job) -> None:
-    job.run(recipe("gpt", steps=40, sample=5), nproc=2)
+def test_gpt_trains_on_two_ranks_and_the_first_one_speaks(nemorun: Nemorun) -> None:
+    run_id = nemorun.ok(
+        *("launch", "gpt", "steps=40", "sample=5", "--wait"),
+        *("-x", "launcher=torchrun", "-x", "nproc=2"),
+    )
 
-    assert "2 x cpu" in job.log("0.log") or "2 x cuda" in job.log("0.log")
-    assert "loss" not in job.log("1.log")
-    assert {line["rank"] for line in job.metrics()} == {0}
-    assert job.metrics()[-1]["metrics"]["loss"] < 4
+    first, second = (nemorun.ok("logs", run_id, "--rank", rank) for rank in "01")
+    assert "2 x cpu" in first or "2 x cuda" in first
+    assert "loss" not in second
+    run: Any = nemorun.json("show", run_id)["run"]
+    assert run["metrics"]["loss"] < 4
+
+
+CRASH = """
+import os
+import time
+
+import fiddle as fdl
+
+
+def crash(rank: int) -> None:
+    if int(os.environ["RANK"]) == rank:
+        raise ValueError("boom")
+    print("waiting", flush=True)
+    time.sleep(600)
+
+
+def recipe() -> fdl.Partial:
+    return fdl.Partial(crash, rank=1)
+"""
+
+
+def test_the_first_failing_rank_is_named(nemorun: Nemorun) -> None:
+    (nemorun.cwd / "crash.py").write_text(CRASH)
+
+    done = nemorun(
+        *("launch", "crash.py:recipe", "--wait"), *("-x", "launcher=torchrun", "-x", "nproc=2")
+    )
+
+    assert done.code == 10
+    assert "rank 1: ValueError: boom" in done.err
+    run: Any = nemorun.json("show", "last")["run"]
+    assert run["failing_rank"] == 1
+    assert nemorun.ok("logs", "last", "--rank", "0") == "waiting"
+    assert "ValueError: boom" in nemorun.ok("logs", "last", "--rank", "1")
+
+
+def test_a_training_that_was_killed_is_started_again_and_goes_on(nemorun: Nemorun) -> None:
+    run_id = nemorun.ok(
+        *("launch", "gpt", "steps=60", "checkpoint_every=10", "sample=5", "-x", "retries=1"),
+    )
+    with nemorun.start("logs", run_id, "--follow") as following:
+        assert following.stdout is not None
+        assert any(line.split()[:2] == ["step", "20/60"] for line in following.stdout)
+        (pid,) = payload_pids(f"{run_id}-1")
+        os.kill(pid, signal.SIGKILL)
+        rest = following.stdout.read()
+
+    run: Any = nemorun.json("show", run_id)["run"]
+    assert (run["state"], run["attempt"]) == ("SUCCEEDED", 2)
+    assert re.search(r"after step [1-9]0", rest)
+
+
+def payload_pids(key: str) -> list[int]:
+    """The processes of a job that are Python's."""
+    return [
+        pid
+        for pid in processes.with_key(key)
+        if b"worker.py" in Path(f"/proc/{pid}/cmdline").read_bytes()
+    ]

@@ -9,7 +9,7 @@ from typing import TYPE_CHECKING, Any, Literal
 import fiddle as fdl
 
 if TYPE_CHECKING:
-    from not_there import Unknown
+    from not_there import Unknown  # type: ignore[import-not-found]
 
 
 class Color(enum.Enum):
@@ -17,7 +17,7 @@ class Color(enum.Enum):
     BLUE = 2
 
 
-class Rate(fdl.Tag):
+class Rate(fdl.Tag):  # type: ignore[misc]
     """A learning rate."""
 
 
@@ -62,7 +62,7 @@ def train(
     *,
     tags: list[str] | None = None,
     table: dict[str, Any] | None = None,
-    unknown: Unknown = None,  # type: ignore[name-defined]
+    unknown: Unknown = None,
     callback: Any = None,
     **extra: int,
 ) -> None:
