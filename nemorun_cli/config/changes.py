@@ -47,7 +47,7 @@ def _value(value: Any, declared: Any, text: str, factories: Factories) -> Any:
                 return found
         raise MismatchError(_expected(value, declared), plain(text), str(unknown)) from None
     if not _fits(made, declared):
-        hint = f"{text.partition('(')[0]!r} makes a {nodes.callee(made)}"
+        hint = f"{text.partition('(')[0]!r} makes {nodes.callee(made)}"
         raise MismatchError(_expected(value, declared), plain(text), hint)
     return made
 

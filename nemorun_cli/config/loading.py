@@ -77,7 +77,11 @@ class Importer:
         if isinstance(error, SyntaxError):
             lines.append((error.filename or "", error.lineno))
         here = str(Path(__file__).parents[1])
-        known = [each for each in lines if not each[0].startswith(("<", here)) and each[0]]
+        known = [
+            each
+            for each in lines
+            if each[0] and not each[0].startswith(("<", here)) and "/importlib/" not in each[0]
+        ]
         own = [each for each in known if self.folder and Path(each[0]).is_relative_to(self.folder)]
         if not known:
             return ""

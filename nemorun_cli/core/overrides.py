@@ -168,7 +168,7 @@ def _quote(name: str) -> str:
 
 
 def _how(argument: str, at: int) -> str:
-    if argument[at : at + 1].isspace():
+    if any(sign.isspace() for sign in argument.partition("=")[0]):
         return "no spaces around '='"
     if argument.startswith("-"):
         return "options come with two dashes: see --help"

@@ -215,7 +215,7 @@ def test_what_is_given_by_its_place_is_left_alone() -> None:
             "registered factories: adamw, sgd, model",
             "adam",
         ),
-        ("optim=model", "optim expects AdamW | SGD, got 'model'", "'model' makes a Model", "model"),
+        ("optim=model", "optim expects AdamW | SGD, got 'model'", "'model' makes Model", "model"),
         (
             "model.layers-=3",
             "model.layers expects what is there, got '3'",
