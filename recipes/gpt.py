@@ -31,9 +31,9 @@ KEPT = 2  # checkpoints
 class Transformer:
     """A decoder over bytes that sees `context` of them."""
 
-    layers: int
-    heads: int
-    width: int
+    n_layer: int
+    n_head: int
+    n_embd: int
     context: int
     dropout: float = 0.0
 
@@ -42,9 +42,9 @@ class Transformer:
         import torch
         from torch import nn
 
-        width, layers, inner = self.width, self.layers, 4 * self.width
+        width, layers, inner = self.n_embd, self.n_layer, 4 * self.n_embd
         layer = nn.TransformerEncoderLayer(
-            width, self.heads, inner, self.dropout, "gelu", batch_first=True, norm_first=True
+            width, self.n_head, inner, self.dropout, "gelu", batch_first=True, norm_first=True
         )
 
         class GPT(nn.Module):  # type: ignore[misc, unused-ignore] # Any, where torch is not followed.
@@ -268,9 +268,9 @@ def written(module: nn.Module, prompt: torch.Tensor, length: int) -> str:
 
 
 SIZES = {
-    "tiny": {"layers": 3, "heads": 4, "width": 96, "context": 96},
-    "small": {"layers": 6, "heads": 6, "width": 384, "context": 256},
-    "medium": {"layers": 12, "heads": 12, "width": 768, "context": 512},
+    "tiny": {"n_layer": 3, "n_head": 4, "n_embd": 96, "context": 96},
+    "small": {"n_layer": 6, "n_head": 6, "n_embd": 384, "context": 256},
+    "medium": {"n_layer": 12, "n_head": 12, "n_embd": 768, "context": 512},
 }
 STEPS = {"tiny": 600, "small": 2000, "medium": 5000}
 

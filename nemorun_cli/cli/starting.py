@@ -126,19 +126,17 @@ def start(prepared: "Prepared", how: How, *, ports: "Ports") -> int:
     for text in prepared.notices:
         output.note(text)
     run = launch.submit(prepared, ports=ports)
-    staying = how.wait or how.follow
-    if not how.json:
-        output.answer(run.id)
-    elif not staying or how.follow:
-        _print_json(run)
-    if not staying:
+    if not how.wait and not how.follow:
+        _print(run, how)
         return 0
     with _leaving(run, how, ports):
+        if how.follow or not how.json:
+            _print(run, how)
         if how.follow:
             _follow(run, how, ports)
         ended = _wait(run, how, ports)
     if how.json and not how.follow:
-        _print_json(ended)
+        _print(ended, how)
     return _report(ended, how)
 
 
@@ -209,7 +207,11 @@ def _report(run: "Run", how: How) -> int:
     return report([run], lines=0 if how.follow else None)
 
 
-def _print_json(run: "Run") -> None:
+def _print(run: "Run", how: How) -> None:
+    """The id alone, or the whole run as a document."""
     from nemorun_cli.cli.documents import runs_document
 
-    output.document(runs_document([run]))
+    if how.json:
+        output.document(runs_document([run]))
+    else:
+        output.answer(run.id)

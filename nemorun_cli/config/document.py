@@ -19,6 +19,8 @@ Path_ = tuple[Step, ...]
 _PLAIN = (type(None), bool, int, float, str)
 _ORDERED: dict[type[Any], str] = {list: "list", tuple: "tuple", set: "set", frozenset: "frozenset"}
 _PATH = type(Path())
+_INTERNED = (*_PLAIN, bytes, enum.Enum)
+"""Of these fiddle takes two that are equal for one."""
 
 
 def to_document(config: Any, *, files: Mapping[str, str] | None = None) -> Document:
@@ -239,7 +241,10 @@ def _has_identity(value: Any) -> bool:
     if nodes.is_node(value):
         return True
     if type(value) is tuple:
-        return any(map(_has_identity, value))
+        return any(
+            _has_identity(each) if type(each) is tuple else not isinstance(each, _INTERNED)
+            for each in value
+        )
     return type(value) in (list, dict, set, frozenset, _PATH, timedelta)
 
 

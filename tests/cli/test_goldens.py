@@ -56,7 +56,7 @@ ERRORS = {
     "an override without a value": ["launch", "hello", "steps"],
     "an override with spaces": ["launch", "hello", "steps =", "3"],
     "a field of a number": ["launch", "hello", "steps.x=1"],
-    "several mistakes": ["launch", "gpt", "step=5", "optim.lr=fast", "seed=1", "model.width=[1]"],
+    "several mistakes": ["launch", "gpt", "step=5", "optim.lr=fast", "seed=1", "model.n_embd=[1]"],
     "a bad timeout": ["wait", "--timeout", "soon"],
 }
 

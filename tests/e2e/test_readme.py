@@ -1,7 +1,9 @@
 """The README tells the truth."""
 
 import re
+import shlex
 import subprocess
+import textwrap
 from pathlib import Path
 
 from nemorun_cli.cli import COMMANDS
@@ -25,6 +27,21 @@ def test_every_command_line_names_what_exists() -> None:
         before, _, _ = line.partition(" -- ")
         for flag in re.findall(r"(?<=\s)--[a-z-]+", before):
             assert flag in FLAGS[command], line
+
+
+def test_every_launch_resolves(nemorun: Nemorun) -> None:
+    lines = [line.partition("  #")[0] for line in shell_lines() if " launch " in line]
+
+    for line in lines:
+        _, _, *arguments = shlex.split(line.partition(" && ")[0].rstrip(")"))
+        if "$lr" not in line and "optm" not in line:
+            nemorun.ok("launch", "--dry-run", *arguments)
+
+
+def test_the_mistake_is_told_as_shown(nemorun: Nemorun) -> None:
+    command, told = re.findall(r"    \$ nemorun (launch .*optm.*)\n((?:    .+\n)+)", README)[0]
+
+    assert nemorun(*command.split()).err == textwrap.dedent(told)
 
 
 def test_every_flag_in_the_text_exists() -> None:

@@ -49,7 +49,7 @@ def test_a_recipe_needs_no_framework_before_it_runs(names: tuple[str, ...]) -> N
 def test_sizes_of_gpt_differ_and_an_unknown_one_is_refused() -> None:
     told = python(
         "from recipes.gpt import gpt\n"
-        "print(*[gpt(size=size).model.width for size in ('tiny', 'small', 'medium')])\n"
+        "print(*[gpt(size=size).model.n_embd for size in ('tiny', 'small', 'medium')])\n"
         "try: gpt(size='huge')\n"
         "except KeyError as error: print(error)"
     )
