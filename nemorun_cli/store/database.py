@@ -17,11 +17,10 @@ from typing import Any
 from nemorun_cli.core.errors import CorruptError, NotFoundError
 from nemorun_cli.core.runs import Filter, Run
 from nemorun_cli.store import documents, writing
+from nemorun_cli.store.connecting import connected, translated
 from nemorun_cli.store.files import Store
 from nemorun_cli.store.tables import SCHEMA, TABLES, VERSION, as_text, row_of, where_of
 
-PATIENCE = 0.05
-"""Seconds for which a lock is waited for; then the files answer."""
 WATCHED = 60.0
 """Seconds for which a noted run is looked at again: its writer may have been held up."""
 BATCH = 200
@@ -30,26 +29,6 @@ _RECENT = 16384
 """Bytes at the end of a journal that a new index reads: their writers may not be done yet."""
 _OF_A_RUN = ("runs", "documents", "tags", "problems")
 _NEWEST = "ORDER BY runs.stamp DESC, runs.created_at DESC, runs.id DESC"
-_HINDRANCES = frozenset(
-    {
-        sqlite3.SQLITE_BUSY,
-        sqlite3.SQLITE_LOCKED,
-        sqlite3.SQLITE_PERM,
-        sqlite3.SQLITE_READONLY,
-        sqlite3.SQLITE_IOERR,
-        sqlite3.SQLITE_FULL,
-        sqlite3.SQLITE_CANTOPEN,
-        sqlite3.SQLITE_NOMEM,
-    },
-)
-
-
-class HinderedError(Exception):
-    """The index cannot be used now: locked, not writable, no room."""
-
-
-class DamagedError(Exception):
-    """The index holds something that no index holds."""
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -73,9 +52,8 @@ class Database:
                 self._execute(statement)
             waiting = ((run_id, self.now - WATCHED) for run_id in self.store.ids())
             self._each("INSERT INTO watched VALUES (?, ?)", waiting)
-            sizes = self.store.journal.sizes()
-            ends = [(as_text(host), max(0, sizes[host] - _RECENT)) for host in sizes]
-            self._each("INSERT INTO journals VALUES (?, ?)", ends)
+            for host, size in self.store.journal.sizes().items():
+                self._remember(host, max(0, size - _RECENT))
             self._execute(f"PRAGMA user_version = {VERSION}")
 
     def catch_up(self) -> None:
@@ -148,25 +126,33 @@ class Database:
         ]
 
     def _read_journals(self) -> None:
-        known = dict(self._execute("SELECT host, size FROM journals"))
+        journal = self.store.journal
+        known = {host: end for host, *end in self._execute("SELECT * FROM journals")}
         noted: dict[str, None] = {}
-        ends: dict[str, int] = {}
-        sizes = self.store.journal.sizes()
+        read: dict[str, int] = {}
+        sizes = journal.sizes()
         for host, size in sizes.items():
-            offset = known.get(as_text(host), 0)
-            if size != offset:
-                # One that has become shorter is another one.
-                start = offset if offset <= size else 0
-                ids, ends[as_text(host)] = self.store.journal.since(host, start)
+            offset, last = known.get(as_text(host), (0, ""))
+            same = journal.last(host, offset) == last
+            if size != offset or not same:
+                ids, end = journal.since(host, offset if same else 0)
                 noted |= dict.fromkeys(ids)
+                if end != offset or not same:
+                    read[host] = end
         gone = [(host,) for host in known.keys() - set(map(as_text, sizes))]
-        if noted or gone or any(known.get(host) != end for host, end in ends.items()):
+        if noted or gone or read:
             with self._writing():
                 watched = [(run_id, self.now) for run_id in noted]
                 self._each("INSERT OR REPLACE INTO watched VALUES (?, ?)", watched)
                 self._each("UPDATE runs SET seen = '' WHERE id = ?", [(each,) for each in noted])
                 self._each("DELETE FROM journals WHERE host = ?", gone)
-                self._each("INSERT OR REPLACE INTO journals VALUES (?, ?)", ends.items())
+                for host, end in read.items():
+                    self._remember(host, end)
+
+    def _remember(self, host: str, end: int) -> None:
+        """Up to where a journal was read, and how that part ends."""
+        row = (as_text(host), end, self.store.journal.last(host, end))
+        self._execute("INSERT OR REPLACE INTO journals VALUES (?, ?, ?)", row)
 
     def _reread(self, ids: Iterable[str]) -> None:
         """Bring the rows of these runs up to date; a run that has not changed costs two stats."""
@@ -250,10 +236,10 @@ def opened(path: Path, store: Store, *, now: float) -> Iterator[Database]:
 
     HinderedError or DamagedError if it cannot give an answer.
     """
-    with _translated():
+    with translated():
         writing.make_folder(path.parent)
         os.close(os.open(path, os.O_RDWR | os.O_CREAT, 0o600))
-        with _connected(path) as connection:
+        with connected(path) as connection:
             database = Database(connection=connection, store=store, now=now)
             database.prepare()
             database.catch_up()
@@ -265,36 +251,10 @@ def touch(path: Path, ids: Sequence[str], *, observed_at: float) -> None:
 
     HinderedError or DamagedError if it cannot.
     """
-    with _translated():
+    with translated():
         path.stat()  # Connecting would make it.
         rows = [(observed_at, run_id) for run_id in ids]
-        with _connected(path) as connection:
+        with connected(path) as connection:
             connection.execute("BEGIN IMMEDIATE")
             connection.executemany("UPDATE runs SET observed_at = ? WHERE id = ? AND live", rows)
             connection.execute("COMMIT")
-
-
-@contextmanager
-def _connected(path: Path) -> Iterator[sqlite3.Connection]:
-    # A rollback journal, because write-ahead logging does not work on network file systems.
-    connection = sqlite3.connect(path, timeout=PATIENCE, isolation_level=None)
-    try:
-        connection.execute("PRAGMA synchronous = NORMAL")
-        yield connection
-    finally:
-        connection.close()
-
-
-@contextmanager
-def _translated() -> Iterator[None]:
-    try:
-        yield
-    except sqlite3.Error as error:
-        code = getattr(error, "sqlite_errorcode", None)
-        if code is not None and code & 0xFF in _HINDRANCES:
-            raise HinderedError(str(error)) from error
-        raise DamagedError(str(error)) from error
-    except OSError as error:
-        raise HinderedError(str(error)) from error
-    except (ValueError, KeyError, TypeError, AttributeError) as error:
-        raise DamagedError(str(error)) from error

@@ -85,9 +85,9 @@ class Index:
         """Remember when these runs were last asked about; where that fails, nothing is lost."""
         if not ids:
             return
-        from nemorun_cli.store import database
+        from nemorun_cli.store import connecting, database
 
-        with suppress(database.HinderedError, database.DamagedError):
+        with suppress(connecting.HinderedError, connecting.DamagedError):
             database.touch(self.path, ids, observed_at=observed_at)
 
     def _answer(
@@ -97,15 +97,15 @@ class Index:
     ) -> _Answer:
         if not self.store.any():
             return unindexed()
-        from nemorun_cli.store import database  # A launch has no use for SQLite.
+        from nemorun_cli.store import connecting, database  # A launch has no use for SQLite.
 
         for _ in range(_ATTEMPTS):
             try:
                 with database.opened(self.path, self.store, now=self.clock()) as opened:
                     return indexed(opened)
-            except database.DamagedError:
+            except connecting.DamagedError:
                 self._discard()
-            except database.HinderedError:
+            except connecting.HinderedError:
                 break
         return unindexed()
 

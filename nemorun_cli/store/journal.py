@@ -10,6 +10,8 @@ from pathlib import Path
 from nemorun_cli.core.ids import is_id
 from nemorun_cli.store import writing
 
+_LINE = len("YYYYMMDD-HHMMSS-xxxxxxxx\n")
+
 
 @dataclass(frozen=True, kw_only=True)
 class Journal:
@@ -54,6 +56,15 @@ class Journal:
                 if stat.S_ISREG(entry.st_mode):
                     found[name] = entry.st_size
         return found
+
+    def last(self, host: str, end: int) -> str:
+        """The line that ends at this offset; another one than before tells another journal."""
+        try:
+            with (self.folder / host).open("rb") as file:
+                file.seek(max(0, end - _LINE))
+                return file.read(min(end, _LINE)).decode("ascii", "replace")
+        except FileNotFoundError:
+            return ""
 
     def since(self, host: str, offset: int) -> tuple[list[str], int]:
         """The ids noted after this offset, each once, and the offset after them.

@@ -4,7 +4,7 @@ from typing import Any
 
 from nemorun_cli.core.runs import Filter, Run
 
-VERSION = 3
+VERSION = 4
 _STAMP = len("YYYYMMDD-HHMMSS")
 TABLES = ("runs", "documents", "tags", "problems", "watched", "journals")
 SCHEMA = """
@@ -23,7 +23,9 @@ CREATE TABLE tags (id TEXT, tag TEXT, PRIMARY KEY (tag, id)) WITHOUT ROWID;
 CREATE INDEX tags_id ON tags (id);
 CREATE TABLE problems (id TEXT, number INTEGER, message TEXT, PRIMARY KEY (id, number));
 CREATE TABLE watched (id TEXT PRIMARY KEY, since REAL NOT NULL) WITHOUT ROWID;
-CREATE TABLE journals (host TEXT PRIMARY KEY, size INTEGER NOT NULL) WITHOUT ROWID;
+CREATE TABLE journals (
+    host TEXT PRIMARY KEY, size INTEGER NOT NULL, last TEXT NOT NULL
+) WITHOUT ROWID;
 """
 
 
