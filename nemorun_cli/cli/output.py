@@ -3,7 +3,7 @@
 import os
 import sys
 import time
-from collections.abc import Iterable, Mapping, Sequence
+from collections.abc import Iterable, Iterator, Mapping, Sequence
 from typing import Any, TextIO
 
 from nemorun_cli.core.errors import NemorunError, Problem
@@ -90,6 +90,13 @@ def table(
     answer(paint(_row(head, widths), "1", sys.stdout))
     for row in rows:
         answer(_coloured(_row([_one_line(cell) for cell in row], widths)))
+
+
+def pairs(facts: Mapping[str, str]) -> Iterator[str]:
+    """Lines of names and values, the values below each other."""
+    width = max(map(len, facts), default=0)
+    for name, value in facts.items():
+        yield f"  {paint(name.ljust(width), '2', sys.stdout)}  {value}"
 
 
 def paint(text: str, colour: str, stream: TextIO) -> str:

@@ -7,6 +7,7 @@ from dataclasses import asdict
 from typing import Any
 
 from nemorun_cli.actions.launch import Prepared
+from nemorun_cli.cli import output
 from nemorun_cli.cli.documents import document
 
 _LONG = 12
@@ -52,10 +53,11 @@ def lines_of(prepared: Prepared) -> Iterator[str]:
     for name in (*record.environment["values"], *record.environment["secrets"]):
         yield f"env        {name}"
     if prepared.spec.config:
-        from nemorun_cli.config.render import to_yaml
+        from nemorun_cli.config.render import lines
 
-        yield "config"
-        yield from (f"  {line}" for line in to_yaml(json.loads(prepared.spec.config)).splitlines())
+        config = json.loads(prepared.spec.config)
+        yield f"config     {config['_target_']}"
+        yield from output.pairs(dict(lines(config)))
     yield f"files      {', '.join(sorted(plan.files))}"
     for argv in plan.commands:
         yield f"runs       {shlex.join(argv)}"

@@ -37,7 +37,9 @@ def command(
     if json:
         output.document(_document(found))
     elif config:
-        output.answer(_yaml(found.config or {}).rstrip("\n"))
+        from nemorun_cli.config.render import to_yaml
+
+        output.answer(to_yaml(found.config or {}).rstrip("\n"))
     elif script:
         output.answer(((found.plan or {}).get("files") or {}).get("job.sh", "").rstrip("\n"))
     else:
@@ -73,7 +75,7 @@ def _lines(found: "Details") -> Iterator[str]:
 
     run, record, status = found.run, found.run.record, found.run.status
     yield f"{output.paint(run.id, '1', sys.stdout)}  {output.paint_state(run.state)}"
-    yield from _pairs(_facts(found))
+    yield from output.pairs(_facts(found))
     if len(status.attempts) > 1:
         yield from _head("attempts")
         for each in status.attempts:
@@ -82,13 +84,13 @@ def _lines(found: "Details") -> Iterator[str]:
             yield f"  {each.number}  {iso(each.started_at)} to {ended}{code}"
     if found.metrics:
         yield from _head("metrics")
-        yield from _pairs({name: _number(value) for name, value in found.metrics.items()})
+        yield from output.pairs({name: _number(value) for name, value in found.metrics.items()})
     if record.overrides:
         yield from _head("overrides")
         yield from (f"  {text}" for text in record.overrides)
     if found.config:
-        yield from _head("config")
-        yield from (f"  {line}" for line in _yaml(found.config).splitlines())
+        yield from _head(f"config  {found.config['_target_']}")
+        yield from _config(found.config)
 
 
 def _facts(found: "Details") -> dict[str, str]:
@@ -123,12 +125,6 @@ def _facts(found: "Details") -> dict[str, str]:
     return {name: value for name, value in facts.items() if value}
 
 
-def _pairs(facts: Mapping[str, str]) -> Iterator[str]:
-    width = max(map(len, facts), default=0)
-    for name, value in facts.items():
-        yield f"  {output.paint(name.ljust(width), '2', sys.stdout)}  {value}"
-
-
 def _head(title: str) -> Iterator[str]:
     yield output.paint(title, "1", sys.stdout)
 
@@ -137,7 +133,7 @@ def _number(value: object) -> str:
     return f"{value:.6g}" if isinstance(value, float) else str(value)
 
 
-def _yaml(config: Mapping[str, Any]) -> str:
-    from nemorun_cli.config.render import to_yaml
+def _config(config: Mapping[str, Any]) -> Iterator[str]:
+    from nemorun_cli.config.render import lines
 
-    return to_yaml(dict(config))
+    yield from output.pairs(dict(lines(config)))
