@@ -1,6 +1,7 @@
 """Recipes and overrides, as typed."""
 
 import json
+import re
 from pathlib import Path
 
 import pytest
@@ -191,7 +192,7 @@ def test_a_rerun_applies_overrides_to_the_stored_code_and_config(
 def test_a_dry_run_leaves_nothing(tiny: Nemorun) -> None:
     told = tiny.ok("launch", "--dry-run", "tiny", "optim.lr=3e-4")
 
-    assert "lr: 0.0003" in told
+    assert re.search(r"optim.lr +0.0003\n", told)
     assert tiny.json("list")["runs"] == []
     assert not list((tiny.store / "jobs").glob("*"))
 
