@@ -5,13 +5,12 @@ import hashlib
 import os
 import shutil
 import stat
-from collections.abc import Iterable
+from collections.abc import Iterable, Sequence
 from dataclasses import replace
 from pathlib import Path
 
 from nemorun_cli.core.errors import RefusedError, StoreError
 from nemorun_cli.core.jobs import Code
-from nemorun_cli.projectfiles import trusted
 from nemorun_cli.trees import (
     EXECUTABLE,
     LINK,
@@ -24,7 +23,6 @@ from nemorun_cli.trees import (
     unreadable,
 )
 
-MARKERS = (".git", "nemorun.toml", "pyproject.toml")
 _CACHE = ".cache"
 _STAGE = ".new-"
 _DAY = 86400.0
@@ -35,29 +33,32 @@ _CHUNK = 2**20
 _FULL = (errno.ENOSPC, errno.EDQUOT)
 
 
-def find_root(start: Path, *, home: Path) -> Path | None:
-    """The nearest folder, from `start` upwards, with `.git`, `nemorun.toml` or `pyproject.toml`.
-
-    Never the home folder or `/`; the search ends at a folder that is not the user's own or that
-    others may write to, since what lies there could be anybody's.
-    """
-    ends = (home, home.resolve(), Path(start.anchor))
-    for folder in (start, *start.parents):
-        if folder in ends or not trusted(folder):
-            return None
-        if any((folder / name).exists() for name in MARKERS):
-            return folder
-    return None
-
-
-def measure(root: Path, store: Path, *, home: Path, workdir: str, now: float) -> Code:
+def measure(  # noqa: PLR0913 # As `take`.
+    root: Path,
+    store: Path,
+    *,
+    home: Path,
+    workdir: str,
+    now: float,
+    only: Sequence[str] | None = None,
+) -> Code:
     """The snapshot that `take` would make now. Nothing is written."""
     hashes = Hashes.of(root, store / _CACHE)
-    return _code(scan(root, hashes, now=now, without=home), store, workdir)
+    return _code(scan(root, hashes, now=now, without=home, only=only), store, workdir)
 
 
-def take(root: Path, store: Path, *, home: Path, workdir: str, now: float) -> Code:
+def take(  # noqa: PLR0913 # All of them say what the snapshot is of, or where it goes.
+    root: Path,
+    store: Path,
+    *,
+    home: Path,
+    workdir: str,
+    now: float,
+    only: Sequence[str] | None = None,
+) -> Code:
     """Store a snapshot of the tracked and the untracked, not ignored files below `root`.
+
+    `only`: of these paths and no others, whoever tracks them.
 
     Stored once: the same content is the same folder, read-only, in `store`. What is stored is what
     was copied, also when a file changes meanwhile. `home`, the store itself, is never taken.
@@ -65,7 +66,7 @@ def take(root: Path, store: Path, *, home: Path, workdir: str, now: float) -> Co
     snapshot, when it cannot be written.
     """
     hashes = Hashes.of(root, store / _CACHE)
-    tree = scan(root, hashes, now=now, without=home)
+    tree = scan(root, hashes, now=now, without=home, only=only)
     if not (store / tree.hash).is_dir():
         tree = _copy(tree, store, now)
     hashes.save()

@@ -2,13 +2,13 @@
 
 import os
 import re
-import stat
 import subprocess
 from collections.abc import Iterator
 from dataclasses import dataclass
 from pathlib import Path
 
 from nemorun_cli.core.errors import RefusedError
+from nemorun_cli.roots import trusted
 
 _COMMIT = re.compile(r"[0-9a-f]{40,64}")
 _NEVER = "__pycache__"
@@ -53,32 +53,6 @@ def inside(root: Path, folder: str) -> tuple[str, ...]:
         return ()
     start = folder.rstrip("/")
     return tuple(f"{start}/{path}" for path in listing(root / folder).paths)
-
-
-def trusted(folder: Path) -> bool:
-    """Whether nobody but this user may have put there what lies in this folder.
-
-    A folder that its group may write to is trusted if the group is the user's own, as it is where
-    the umask is 002.
-    """
-    try:
-        status = folder.stat()
-    except OSError:
-        return False
-    if status.st_uid != os.geteuid() or status.st_mode & stat.S_IWOTH:
-        return False
-    return not status.st_mode & stat.S_IWGRP or _is_own_group(status.st_gid)
-
-
-def _is_own_group(number: int) -> bool:
-    import grp
-    import pwd
-
-    try:
-        group, user = grp.getgrgid(number), pwd.getpwuid(os.geteuid())
-    except KeyError:
-        return False
-    return group.gr_name == user.pw_name and set(group.gr_mem) <= {user.pw_name}
 
 
 def _repository(root: Path) -> Path | None:

@@ -4,7 +4,7 @@ import hashlib
 import json
 import os
 import stat
-from collections.abc import Iterable, Mapping
+from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass, field
 from functools import cached_property
 from pathlib import Path
@@ -93,13 +93,17 @@ class Hashes:
         return digest
 
 
-def scan(root: Path, hashes: Hashes, *, now: float, without: Path) -> Tree:
+def scan(
+    root: Path, hashes: Hashes, *, now: float, without: Path, only: Sequence[str] | None = None
+) -> Tree:
     """The files that belong to the project in `root`, but for those in the folder `without`.
+
+    `only`: these and no others, where there is no project.
 
     RefusedError for a tree that is too large, before its files are read, and for a file that
     cannot be read.
     """
-    listed = projectfiles.listing(root)
+    listed = projectfiles.listing(root) if only is None else projectfiles.Listing(paths=(*only,))
     found = _statuses(root, listed.paths, _own(root, without))
     refuse_if_too_large(root, {path: status.st_size for path, status in found.items()})
     start = os.path.join(root, "")  # noqa: PTH118

@@ -2,12 +2,12 @@
 
 import json
 import os
-from collections.abc import Callable, Mapping
+from collections.abc import Callable, Mapping, Sequence
 from dataclasses import asdict, dataclass, field, fields, replace
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
-from nemorun_cli import executors, packagers, settings
+from nemorun_cli import executors, packagers, roots, settings
 from nemorun_cli.actions import settle
 from nemorun_cli.actions.launch import Content, Label, Prepared, prepare
 from nemorun_cli.actions.wiring import Ports
@@ -21,8 +21,11 @@ if TYPE_CHECKING:
 COMMAND = "command"
 EVERYTHING = "*"
 """The setting `link` for all ignored entries at the top of the project."""
-Packager = Callable[[Path, str], Code]
-"""Makes, or only measures, the snapshot of a project for a job that starts in a folder of it."""
+Packager = Callable[[Path, str, Sequence[str] | None], Code]
+"""Makes, or only measures, the snapshot of a project for a job that starts in a folder of it.
+
+Where there is no project, it is told which files alone are wanted.
+"""
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -52,22 +55,22 @@ def surroundings(environ: Mapping[str, str] = os.environ) -> Surroundings:
     """Those of this process."""
     cwd = Path.cwd()
     home = Path(environ.get("HOME") or "/")
-    return Surroundings(cwd=cwd, environ=environ, root=packagers.find_root(cwd, home=home))
+    return Surroundings(cwd=cwd, environ=environ, root=roots.find_root(cwd, home=home))
 
 
 def snapshot(ports: Ports) -> Packager:
     """The packager of a launch: it stores the snapshot."""
     store = ports.store
-    return lambda root, workdir: packagers.take(
-        root, store.code, home=store.home, workdir=workdir, now=ports.clock()
+    return lambda root, workdir, only: packagers.take(
+        root, store.code, home=store.home, workdir=workdir, now=ports.clock(), only=only
     )
 
 
 def measure(ports: Ports) -> Packager:
     """The packager of a dry run: it only tells what would be stored."""
     store = ports.store
-    return lambda root, workdir: packagers.measure(
-        root, store.code, home=store.home, workdir=workdir, now=ports.clock()
+    return lambda root, workdir, only: packagers.measure(
+        root, store.code, home=store.home, workdir=workdir, now=ports.clock(), only=only
     )
 
 
@@ -88,15 +91,15 @@ def launch(
     settled = _settled(request, around, ports=ports)
     label, now = request.label, ports.clock()
     if around.root is None:
-        links = {own_file.name: str(own_file)} if own_file else {}
         workdir = "." if content.argv is None else str(around.cwd)
-        alone = prepare(content, settled, label, code=None, workdir=workdir, links=links, now=now)
-        return replace(alone, notices=(_no_project(content, around),))
+        code = package(own_file.parent, workdir, (own_file.name,)) if own_file else None
+        alone = prepare(content, settled, label, code=code, workdir=workdir, links={}, now=now)
+        return replace(alone, notices=(_no_project(content, around, own_file),))
     workdir = "."
     if content.argv is not None:
         workdir = str(around.cwd.relative_to(around.root))
     prepare(content, settled, label, code=None, workdir=workdir, links={}, now=now)
-    code = package(around.root, workdir)
+    code = package(around.root, workdir, None)
     links = _links(around.root, code, settled.resources.link)
     return prepare(content, settled, label, code=code, workdir=workdir, links=links, now=now)
 
@@ -213,10 +216,12 @@ def _links(root: Path, code: Code, names: tuple[str, ...]) -> dict[str, str]:
     return {name: str(root / name) for name in dict.fromkeys(wanted)}
 
 
-def _no_project(content: Content, around: Surroundings) -> str:
+def _no_project(content: Content, around: Surroundings, own_file: Path | None) -> str:
     if content.argv is not None:
         return f"no project here: it runs in {around.cwd}, on files that may still change"
-    return "no project here: only the recipe's own file goes with the job"
+    if own_file is None:
+        return "no project here: the job uses the recipe as it is installed"
+    return f"no project here: of your code only {own_file.name} goes with the job"
 
 
 def _stored_code(run: Run) -> Code | None:

@@ -120,7 +120,7 @@ def _recipes(before: list[str]) -> Iterator[Candidate]:
 
 
 def _root() -> Path | None:
-    from nemorun_cli.packagers import find_root
+    from nemorun_cli.roots import find_root
 
     return find_root(Path.cwd(), home=Path(os.environ.get("HOME") or "/"))
 

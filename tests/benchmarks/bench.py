@@ -136,6 +136,9 @@ class Bench:
         of = "import typer + 50 ms"
         self.row("nemorun --help", self.nemorun("--help").cpu, limit, of=of)
         self.row("nemorun list", self.nemorun("list").cpu, limit, of=of)
+        completing = {**self.env(), "_NEMORUN_COMPLETE": "1"}
+        complete = cost((*NEMORUN, "launch", ""), completing, self.project).cpu
+        self.row("completion of recipes", complete, 0.05, of="50 ms")
         overrides = [f"wide.f{number}={number + 1}" for number in range(200)]
         dry = self.nemorun("launch", "wide", *overrides, "--dry-run").cpu
         self.row("launch --dry-run, 200 overrides", dry, fiddle, of="import fiddle")

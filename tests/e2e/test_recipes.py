@@ -162,6 +162,9 @@ def test_a_file_without_a_project_travels_alone(nemorun: Nemorun, project: Path)
     )
 
     assert output(nemorun, "alone.py:words") == "alone"
+    (project / "alone.py").write_text("raise RuntimeError('edited')\n")
+    again = nemorun.ok("rerun", "last", "word=again", "--wait")
+    assert nemorun.ok("logs", again) == "again"
 
 
 def test_a_file_elsewhere_in_the_project_is_found_by_its_path(tiny: Nemorun, project: Path) -> None:

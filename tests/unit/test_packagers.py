@@ -15,7 +15,7 @@ import pytest
 from hypothesis import HealthCheck, given, settings
 from hypothesis import strategies as st
 
-from nemorun_cli import packagers, trees
+from nemorun_cli import packagers, roots, trees
 from nemorun_cli.core.errors import RefusedError, StoreError
 from nemorun_cli.core.jobs import Code
 
@@ -560,25 +560,25 @@ def test_any_name_and_content_is_stored_as_it_is(
 class TestProjectRoot:
     """Where a project is looked for."""
 
-    @pytest.mark.parametrize("marker", packagers.MARKERS)
+    @pytest.mark.parametrize("marker", roots.MARKERS)
     def test_it_is_the_nearest_folder_with_a_marker(self, root: Path, marker: str) -> None:
         write(root, marker, "sub/deep/a.py")
 
-        assert packagers.find_root(root / "sub/deep", home=Path("/nowhere")) == root
-        assert packagers.find_root(root, home=Path("/nowhere")) == root
+        assert roots.find_root(root / "sub/deep", home=Path("/nowhere")) == root
+        assert roots.find_root(root, home=Path("/nowhere")) == root
 
     def test_it_is_never_the_home_folder_however_it_is_spelt(self, root: Path) -> None:
         write(root, "pyproject.toml", "sub/a.py")
         (root.parent / "link").symlink_to(root)
 
-        assert packagers.find_root(root / "sub", home=root) is None
-        assert packagers.find_root(root / "sub", home=root.parent / "link") is None
+        assert roots.find_root(root / "sub", home=root) is None
+        assert roots.find_root(root / "sub", home=root.parent / "link") is None
 
     def test_a_folder_that_others_may_write_to_ends_the_search(self, root: Path) -> None:
         write(root, "pyproject.toml", "open/inner/a.py")
         (root / "open").chmod(0o1777)
 
-        assert packagers.find_root(root / "open/inner", home=Path("/nowhere")) is None
+        assert roots.find_root(root / "open/inner", home=Path("/nowhere")) is None
 
     def test_a_folder_of_somebody_else_ends_the_search(
         self, root: Path, monkeypatch: pytest.MonkeyPatch
@@ -586,7 +586,7 @@ class TestProjectRoot:
         write(root, "pyproject.toml")
         monkeypatch.setattr(os, "geteuid", lambda: root.stat().st_uid + 1)
 
-        assert packagers.find_root(root, home=Path("/nowhere")) is None
+        assert roots.find_root(root, home=Path("/nowhere")) is None
 
     def test_the_group_may_write_if_it_is_the_users_own(
         self, root: Path, monkeypatch: pytest.MonkeyPatch
@@ -603,7 +603,7 @@ class TestProjectRoot:
         for members, name in (((), user), ((user,), user), (("eve",), user), ((), "staff")):
             entry = grp.struct_group((name, group.gr_passwd, group.gr_gid, list(members)))
             monkeypatch.setattr(grp, "getgrgid", lambda _, entry=entry: entry)
-            found[members, name] = packagers.find_root(root, home=Path("/nowhere"))
+            found[members, name] = roots.find_root(root, home=Path("/nowhere"))
 
         assert found == {
             ((), user): root,
@@ -613,4 +613,4 @@ class TestProjectRoot:
         }
 
     def test_a_folder_that_has_gone_is_no_project(self, root: Path) -> None:
-        assert packagers.find_root(root / "gone", home=Path("/nowhere")) is None
+        assert roots.find_root(root / "gone", home=Path("/nowhere")) is None
