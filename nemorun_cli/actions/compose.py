@@ -53,7 +53,10 @@ class Surroundings:
 
 def surroundings(environ: Mapping[str, str] = os.environ) -> Surroundings:
     """Those of this process."""
-    cwd = Path.cwd()
+    try:
+        cwd = Path.cwd()
+    except FileNotFoundError:
+        raise UsageError("the current folder is gone", hint="change to another one") from None
     home = Path(environ.get("HOME") or "/")
     return Surroundings(cwd=cwd, environ=environ, root=roots.find_root(cwd, home=home))
 
@@ -162,6 +165,11 @@ def _content(
 def _again(run: Run, request: Request, code: Code | None, *, ports: Ports) -> Content:
     record = run.record
     if record.argv is not None:
+        if "=" in "".join(request.arguments[:1]):
+            raise UsageError(
+                f"{run.id} is a command line: it has no {request.arguments[0]!r} to set",
+                hint="`nemorun rerun RUN -- ARGV...` runs another one on its code",
+            )
         return Content(recipe=COMMAND, argv=request.arguments or record.argv)
     from nemorun_cli.config.recipe import reapply
 

@@ -58,6 +58,8 @@ def environment(
                 hint="the value is read from the environment, so that no history keeps it",
             )
         _check(name, "--secret")
+        if name in values:
+            raise UsageError(f"{name!r} is given as --env and as --secret", hint="choose one")
         hidden[name] = _inherited(name, "--secret", environ)
     return values, hidden
 

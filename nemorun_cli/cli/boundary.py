@@ -1,7 +1,6 @@
 """From argv to an exit code: Typer's parsing, and the one place where errors end."""
 
 import os
-import sys
 from collections.abc import Sequence
 from typing import Any
 
@@ -86,10 +85,8 @@ def run(arguments: Sequence[str]) -> int:  # noqa: PLR0911
         return output.fail(error, as_json=as_json)
     except KeyboardInterrupt:
         return INTERRUPTED
-    except BrokenPipeError:
-        # The reader has seen enough; Python's own flush at the end must not complain.
-        os.dup2(os.open(os.devnull, os.O_WRONLY), sys.stdout.fileno())
-        return 0
+    except (output.ReaderGoneError, SystemExit) as stop:
+        return _left_alone(stop)
     except Exception as error:
         if (usage := _usage(error)) is not None:
             return output.fail(usage, as_json=as_json)
@@ -98,6 +95,14 @@ def run(arguments: Sequence[str]) -> int:  # noqa: PLR0911
         if os.environ.get("NEMORUN_DEBUG"):
             raise
         return output.fail(_internal(error), as_json=as_json)
+
+
+def _left_alone(stop: BaseException) -> int:
+    """Who reads the answer has seen enough, which is no failure."""
+    # SystemExit is how Typer ends then, while it prints its help.
+    if isinstance(stop, SystemExit) and not isinstance(stop.__context__, BrokenPipeError):
+        raise stop
+    return 0
 
 
 def _usage(error: Exception) -> UsageError | None:

@@ -5,6 +5,7 @@ from typing import Annotated
 import typer
 
 from nemorun_cli.cli import output, params
+from nemorun_cli.cli.documents import document
 from nemorun_cli.core.jobs import LogLine
 
 
@@ -21,7 +22,7 @@ def command(  # noqa: PLR0913
     ] = None,
     rank: Annotated[
         int | None,
-        typer.Option(help="Of this rank; else of rank 0 and of the first that failed."),
+        typer.Option(min=0, help="Of this rank; else of rank 0 and of the first that failed."),
     ] = None,
     grep: Annotated[
         str | None,
@@ -40,7 +41,11 @@ def command(  # noqa: PLR0913
     ports = wiring.ports()
     chosen = run_of(run, ports=ports)
     if path:
-        output.answer(f"{chosen.record.directory}/logs")
+        place = f"{chosen.record.directory}/logs"
+        if json:
+            output.document(document(path=place))
+        else:
+            output.answer(place)
         return
     found = logs.lines(chosen, ports=ports, follow=follow, tail=tail, rank=rank, grep=grep)
     printed: int | None = -1

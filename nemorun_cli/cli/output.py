@@ -19,11 +19,34 @@ _COLOURS = {
 _MIN_COLUMN = 6
 
 
+class ReaderGoneError(Exception):
+    """Whoever read standard output has seen enough."""
+
+
+class OutputError(NemorunError):
+    """Standard output cannot be written."""
+
+    code = "output"
+
+
 def answer(text: str, *, flush: bool = True) -> None:
-    """One line, or several, of the answer itself; byte for byte, whatever it holds."""
-    sys.stdout.buffer.write(text.encode("utf-8", "surrogateescape") + b"\n")
-    if flush:
-        sys.stdout.buffer.flush()
+    """One line, or several, of the answer itself; byte for byte, whatever it holds.
+
+    ReaderGoneError or OutputError when it cannot be written; what follows is then dropped.
+    """
+    try:
+        stdout = sys.stdout.buffer
+        stdout.write(text.encode("utf-8", "surrogateescape") + b"\n")
+        if flush:
+            stdout.flush()
+    except BrokenPipeError:
+        # What is still to be written, by Python's own flush at the end too, must not complain.
+        os.dup2(os.open(os.devnull, os.O_WRONLY), sys.stdout.fileno())
+        raise ReaderGoneError from None
+    except (OSError, ValueError, AttributeError) as error:  # No room; closed; never open.
+        reason = getattr(error, "strerror", None) or "it is closed"
+        os.dup2(os.open(os.devnull, os.O_WRONLY), 1)
+        raise OutputError(f"cannot write to standard output: {reason.lower()}") from None
 
 
 def note(text: str) -> None:
@@ -76,7 +99,7 @@ def table(
     rows = list(rows)
     if not terminal(sys.stdout):
         for row in rows:
-            answer("\t".join(map(_one_line, row)))
+            answer("\t".join(map(one_line, row)))
         return
     if not rows:
         return
@@ -89,14 +112,14 @@ def table(
     _shrink(widths, shrink, _width(sys.stdout))
     answer(paint(_row(head, widths), "1", sys.stdout))
     for row in rows:
-        answer(_coloured(_row([_one_line(cell) for cell in row], widths)))
+        answer(_coloured(_row([one_line(cell) for cell in row], widths)))
 
 
 def pairs(facts: Mapping[str, str]) -> Iterator[str]:
     """Lines of names and values, the values below each other."""
     width = max(map(len, facts), default=0)
     for name, value in facts.items():
-        yield f"  {paint(name.ljust(width), '2', sys.stdout)}  {value}"
+        yield f"  {paint(name.ljust(width), '2', sys.stdout)}  {one_line(value)}"
 
 
 def paint(text: str, colour: str, stream: TextIO) -> str:
@@ -109,9 +132,9 @@ def paint_state(state: JobState) -> str:
     return paint(state.value, _COLOURS.get(state, "0"), sys.stdout)
 
 
-def terminal(stream: TextIO) -> bool:
+def terminal(stream: TextIO | None) -> bool:
     """Whether a person reads this stream as it is written."""
-    return stream.isatty() and os.environ.get("TERM") != "dumb"
+    return stream is not None and stream.isatty() and os.environ.get("TERM") != "dumb"
 
 
 def ago(seconds: float | None, now: float | None = None) -> str:
@@ -133,7 +156,14 @@ def span(seconds: float) -> str:
 def _json(value: Mapping[str, Any]) -> str:
     import json
 
-    return json.dumps(value, indent=2, ensure_ascii=False, default=str)
+    text = json.dumps(value, indent=2, ensure_ascii=False, default=str)
+    if text.isascii():
+        return text
+    try:
+        text.encode()
+    except UnicodeEncodeError:  # Bytes of an argument that were no UTF-8.
+        return json.dumps(value, indent=2, default=str)
+    return text
 
 
 def _error_document(error: NemorunError) -> dict[str, Any]:
@@ -159,7 +189,8 @@ def _error_lines(error: NemorunError) -> list[str]:
     lines = [] if len(error.problems) == 1 else [f"{label} {error.message}"]
     for problem in error.problems:
         lines += [f"{label} {problem.message}", *_caret(problem), *_hint(problem.hint)]
-    return [*lines, *_hint(error.hint)]
+    told = {problem.hint for problem in error.problems}
+    return lines if error.hint in told else [*lines, *_hint(error.hint)]
 
 
 def _caret(problem: Problem) -> list[str]:
@@ -196,7 +227,7 @@ def _coloured(row: str) -> str:
     return row
 
 
-def _one_line(cell: str) -> str:
+def one_line(cell: str) -> str:
     if cell.isprintable():
         return cell
     return "".join(

@@ -1,5 +1,6 @@
 """The parameters that several commands share."""
 
+from collections.abc import Sequence
 from datetime import datetime
 from typing import Annotated
 
@@ -106,3 +107,10 @@ def _state(word: str) -> JobState:
         f"no state named {word!r}",
         hint=f"the states are {', '.join(groups).lower()}",
     )
+
+
+def check_tags(texts: Sequence[str]) -> None:
+    """UsageError for a text that can be no tag."""
+    for text in texts:
+        if not text or "," in text or not text.isprintable():
+            raise UsageError(f"not a tag: {text!r}", hint="a tag is printable and holds no comma")

@@ -87,7 +87,7 @@ def _lines(found: "Details") -> Iterator[str]:
         yield from output.pairs({name: _number(value) for name, value in found.metrics.items()})
     if record.overrides:
         yield from _head("overrides")
-        yield from (f"  {text}" for text in record.overrides)
+        yield from (f"  {output.one_line(text)}" for text in record.overrides)
     if found.config:
         yield from _head(f"config  {found.config['_target_']}")
         yield from _config(found.config)

@@ -10,6 +10,8 @@ from typing import TYPE_CHECKING, Annotated
 import typer
 
 from nemorun_cli.cli import output
+from nemorun_cli.cli.params import check_tags
+from nemorun_cli.core.errors import UsageError
 
 if TYPE_CHECKING:
     from nemorun_cli.actions.compose import Request
@@ -86,6 +88,11 @@ class How:
     cancel_on_exit: bool
     json: bool
 
+    def __post_init__(self) -> None:
+        """UsageError for options that mean nothing together."""
+        if self.timeout is not None and not self.wait and not self.follow:
+            raise UsageError("--timeout has no meaning without --wait or --follow")
+
 
 def request(  # noqa: PLR0913
     arguments: list[str] | None,
@@ -99,10 +106,11 @@ def request(  # noqa: PLR0913
     tag: list[str] | None,
     after: list[str] | None,
 ) -> "Request":
-    """The options as one value."""
+    """The options as one value. UsageError for a text that is no tag."""
     from nemorun_cli.actions.compose import Request
     from nemorun_cli.actions.launch import Label
 
+    check_tags(tag or ())
     label = Label(
         name=name or None,
         experiment=experiment or None,
@@ -127,15 +135,16 @@ def start(prepared: "Prepared", how: How, *, ports: "Ports") -> int:
         output.note(text)
     run = launch.submit(prepared, ports=ports)
     if not how.wait and not how.follow:
-        _print(run, how)
-        return 0
+        return 0 if _print(run, how) else 1
     with _leaving(run, how, ports):
-        if how.follow or not how.json:
+        if not how.json:
             _print(run, how)
+        elif how.follow:
+            output.note(run.id)
         if how.follow:
             _follow(run, how, ports)
         ended = _wait(run, how, ports)
-    if how.json and not how.follow:
+    if how.json:
         _print(ended, how)
     return _report(ended, how)
 
@@ -158,6 +167,9 @@ class _Terminated(KeyboardInterrupt):
     """SIGTERM, on its way to the exit code 143."""
 
 
+_LEFT = {_Terminated: TERMINATED, KeyboardInterrupt: INTERRUPTED, output.ReaderGoneError: 0}
+
+
 @contextmanager
 def _leaving(run: "Run", how: How, ports: "Ports") -> Iterator[None]:
     """Tell, when this command is ended early, that the run is not; or cancel it."""
@@ -168,9 +180,9 @@ def _leaving(run: "Run", how: How, ports: "Ports") -> Iterator[None]:
     before = {each: signal.signal(each, terminate) for each in (signal.SIGTERM, signal.SIGHUP)}
     try:
         yield
-    except KeyboardInterrupt as stop:
+    except (KeyboardInterrupt, output.ReaderGoneError) as stop:
         output.end_progress()
-        code = TERMINATED if isinstance(stop, _Terminated) else INTERRUPTED
+        code = _LEFT[type(stop)]
         if how.cancel_on_exit:
             from nemorun_cli.actions.cancel import cancel
 
@@ -207,11 +219,18 @@ def _report(run: "Run", how: How) -> int:
     return report([run], lines=0 if how.follow else None)
 
 
-def _print(run: "Run", how: How) -> None:
-    """The id alone, or the whole run as a document."""
+def _print(run: "Run", how: How) -> bool:
+    """Print the id alone, or the whole run as a document; False if it could not be delivered."""
     from nemorun_cli.cli.documents import runs_document
 
-    if how.json:
-        output.document(runs_document([run]))
-    else:
-        output.answer(run.id)
+    try:
+        if how.json:
+            output.document(runs_document([run]))
+        else:
+            output.answer(run.id)
+    except output.ReaderGoneError:
+        return True
+    except output.OutputError as error:
+        output.warn(f"{run.id} was launched, but {error.message}")
+        return False
+    return True

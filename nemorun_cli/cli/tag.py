@@ -5,7 +5,6 @@ from typing import Annotated
 import typer
 
 from nemorun_cli.cli import output, params
-from nemorun_cli.core.errors import UsageError
 
 
 def command(
@@ -30,9 +29,7 @@ def command(
     from nemorun_cli.cli.documents import runs_document
 
     add = [text.removeprefix("+") for text in tags or ()]
-    for text in [*add, *(remove or ())]:
-        if not text or "," in text or not text.isprintable():
-            raise UsageError(f"not a tag: {text!r}", hint="a tag is printable and holds no comma")
+    params.check_tags(add)
     ports = wiring.ports()
     chosen = run_of(run, ports=ports)
     if add or remove or note is not None:

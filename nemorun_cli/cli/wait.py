@@ -7,6 +7,7 @@ import typer
 
 from nemorun_cli.cli import output, params
 from nemorun_cli.core import lifecycle
+from nemorun_cli.core.errors import NotFoundError
 from nemorun_cli.core.ids import tail
 from nemorun_cli.core.runs import Run
 
@@ -31,8 +32,8 @@ def command(
     """Wait until runs have ended; the exit code tells how.
 
     0 all succeeded, 10 one failed, 11 one was cancelled, 12 one hit its time limit, 13 one lost
-    its node, 14 one is still alive, 15 nobody can say any more. Without RUN, all live runs of the
-    experiment or with the tag, or simply all live runs.
+    its node, 14 one is still alive, 15 nobody can say any more. Without RUN, all runs of the
+    experiment or with the tag, ended ones too; without these, all live runs.
     """
     from nemorun_cli.actions import wait, wiring
     from nemorun_cli.actions.select import runs_of
@@ -43,8 +44,10 @@ def command(
     chosen = runs_of(runs or (), ports=ports)
     if not runs:
         wanted = Filter(experiment=experiment, tags=tuple(tag or ()))
-        every = ports.index.select(wanted, limit=None).runs if not wanted.empty else ()
-        chosen = list(every or (() if not wanted.empty else ports.index.live()))
+        found = ports.index.live() if wanted.empty else ports.index.select(wanted, limit=None).runs
+        chosen = list(found)
+        if not chosen and not wanted.empty:
+            raise NotFoundError("no run matches", hint="`nemorun list` shows what there is")
     ended = wait.wait(chosen, ports=ports, timeout=seconds, tell=tell)
     output.end_progress()
     if json:
@@ -76,7 +79,8 @@ def report(runs: Sequence[Run], *, lines: int | None = None) -> int:
     for run in runs:
         if run.live or lifecycle.exit_code_of(run) == 0:
             continue
-        output.note(f"{tail(run.id)} {run.state.value}: {why(run, ports.clock()) or 'no reason'}")
+        reason = why(run, ports.clock())
+        output.note(f"{tail(run.id)} {run.state.value}{f': {reason}' if reason else ''}")
         for line in last_lines(run, count, ports=ports):
             output.note(f"  {line.text}")
     return lifecycle.worst([lifecycle.exit_code_of(run) for run in runs])

@@ -68,6 +68,14 @@ def name_of(annotation: Any) -> str:
     return f"{plain}[{inside}]"
 
 
+def length_of(annotation: Any) -> int | None:
+    """The number of items that a tuple of this type has; None if it may have any."""
+    inner = typing.get_args(bare(annotation))
+    if kind_of(bare(annotation)) is not tuple or not inner or inner[-1] is Ellipsis:
+        return None
+    return len(inner)
+
+
 def is_untyped(annotation: Any) -> bool:
     """Whether it declares nothing."""
     return bare(annotation) in (Any, object)

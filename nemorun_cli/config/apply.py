@@ -119,6 +119,8 @@ class _Walk:
         index = step.name % len(value)
         inner = annotations.item_type(declared, step.name)
         made = self.change(value[index], inner, depth + 1, change)
+        if made is DELETED and annotations.length_of(declared) is not None:
+            raise self._wrong(step, f"{where} has always {len(value)} items")
         after = [] if made is DELETED else [made]
         return type(value)([*value[:index], *after, *value[index + 1 :]])
 

@@ -91,6 +91,7 @@ def _is_call(text: str) -> bool:
 def _appended(value: Any, declared: Any, text: str) -> Any:
     """The sum of numbers and texts; the items of both; the keys of both, the new ones winning."""
     present = _present(value, text)
+    _require_open(declared, text)
     if isinstance(present, dict):
         return {**present, **_like(present, declared, text)}
     if isinstance(present, (list, tuple)):
@@ -103,6 +104,7 @@ def _appended(value: Any, declared: Any, text: str) -> Any:
 def _removed(value: Any, declared: Any, text: str) -> Any:
     """The difference of numbers; without the first item, the member or the key of that value."""
     present = _present(value, text)
+    _require_open(declared, text)
     if isinstance(present, (int, float)):
         return present - _like(present, declared, text)
     if isinstance(present, str):
@@ -118,6 +120,13 @@ def _removed(value: Any, declared: Any, text: str) -> Any:
             raise MismatchError("what is there", plain(text), f"it holds: {listed}")
         left.pop(each) if isinstance(left, dict) else left.remove(each)
     return left if isinstance(left, dict) else type(present)(left)
+
+
+def _require_open(declared: Any, text: str) -> None:
+    length = annotations.length_of(declared)
+    if length is not None:
+        expected = f"{annotations.name_of(declared)}, which has always {length} items"
+        raise MismatchError(expected, plain(text), "set an item by its index")
 
 
 def _present(value: Any, text: str) -> Any:

@@ -2,9 +2,10 @@
 
 import contextlib
 import difflib
+import os
 import sys
 import traceback
-from collections.abc import Callable
+from collections.abc import Callable, Iterator
 from pathlib import Path
 from typing import Any
 
@@ -55,8 +56,7 @@ class Importer:
 
     def _guarded(self, work: Callable[[], Any], failure: str) -> Any:
         try:
-            # What a recipe prints is no part of what the command prints.
-            with contextlib.redirect_stdout(sys.stderr):
+            with _quietly():
                 return work()
         except (Exception, SystemExit) as error:  # noqa: BLE001 # Other people's code.
             raise self._told(error, failure) from None
@@ -88,3 +88,20 @@ class Importer:
         file, line = (own or known)[-1]
         shown = Path(file).relative_to(self.folder) if own and self.folder else file
         return f"{shown}:{line}"
+
+
+@contextlib.contextmanager
+def _quietly() -> Iterator[None]:
+    """What a recipe prints, or a process that it starts, is no part of the command's answer."""
+    try:
+        before = os.dup(1)
+    except OSError:  # There is no standard output.
+        yield
+        return
+    with contextlib.redirect_stdout(sys.stderr):
+        os.dup2(2, 1)
+        try:
+            yield
+        finally:
+            os.dup2(before, 1)
+            os.close(before)

@@ -40,7 +40,7 @@ class _Lines:
         elif not _has_nodes(value):
             yield format_path(path), text_of(value)
         else:
-            if "_target_" in value and path:
+            if isinstance(value, Mapping) and "_target_" in value and path:
                 yield format_path(path), _callee(value)
             for step, each in _parts(value):
                 yield from self.of(each, (*path, step))

@@ -60,8 +60,9 @@ class LocalExecutor:
     @classmethod
     def here(cls, home: PurePath, **settings: Any) -> Self:  # noqa: ANN401
         """The executor of this machine; its jobs lie in the store's `jobs` folder."""
-        values = {"job_dir": str(home / "jobs"), "machine": processes.machine()}
-        return cls(**{**values, **{name: value for name, value in settings.items() if value}})
+        given = {name: value for name, value in settings.items() if value}
+        folder = Path(given.pop("job_dir", home / "jobs")).expanduser().absolute()
+        return cls(**{"machine": processes.machine(), **given}, job_dir=str(folder))
 
     @property
     def target(self) -> str:
@@ -233,10 +234,10 @@ class LocalExecutor:
     def _stage(self, plan: Plan) -> bool:
         """Make the job's folder in one step; False when there is one already."""
         folder = Path(plan.directory)
-        folder.parent.mkdir(mode=0o700, parents=True, exist_ok=True)
         stage = folder.with_name(f".{folder.name}.{os.getpid()}")
         me = json.dumps(asdict(processes.describe(os.getpid())))
         try:
+            folder.parent.mkdir(mode=0o700, parents=True, exist_ok=True)
             jobfolder.fill(stage, plan, {"submitter.json": me})
             stage.rename(folder)
         except OSError as error:
@@ -245,6 +246,6 @@ class LocalExecutor:
                 return False
             raise RefusedError(
                 f"cannot write the job's folder {folder}: {error.strerror}",
-                hint="free some space there, or set NEMORUN_HOME to a folder with room",
+                hint="free some space there, or choose a folder with room that you may write to",
             ) from None
         return True

@@ -229,6 +229,13 @@ def test_what_is_given_by_its_place_is_left_alone() -> None:
             "x",
         ),
         ("extra=x", "extra expects int, got 'x'", "", "x"),
+        (
+            "optim.betas+=1",
+            "optim.betas expects tuple[float, float], which has always 2 items, got '1'",
+            "set an item by its index",
+            "1",
+        ),
+        ("~optim.betas[0]", "optim.betas has always 2 items", "", "0"),
     ],
 )
 def test_a_mistake_is_told(argument: str, message: str, hint: str, marked: str) -> None:

@@ -4,7 +4,7 @@ from pathlib import Path
 from typing import Any
 
 import fiddle as fdl
-from hypothesis import given
+from hypothesis import example, given
 
 from nemorun_cli.config import nodes
 from nemorun_cli.config.apply import apply
@@ -65,6 +65,7 @@ def test_what_is_shown_can_be_typed() -> None:
     assert again == made
 
 
+@example(made=fdl.Config(AdamW, groups={"_target_": [shared := Path("x"), shared]}))
 @given(made=CONFIGS)
 def test_every_config_can_be_shown(made: Any) -> None:
     for path, text in lines(to_document(made)):
