@@ -16,6 +16,7 @@ DEFAULT_EXECUTOR = "local"
 DEFAULT = "default"
 PROJECT_FILES = ("nemorun.toml", "pyproject.toml")
 _PREFIX = "NEMORUN_"
+_KEYS = ("executor", "settings", "executors")
 # A repository that somebody else wrote may not decide what is run here, or with whose keys.
 _NEVER_FROM_A_PROJECT = ("ssh", "tunnel", "host_key", "known_hosts", "proxy", "home", "secret")
 _AT_LEAST_ONE = ("nodes", "nproc")
@@ -61,7 +62,8 @@ class Setting:
 def load(*, environ: Mapping[str, str], root: Path | None) -> Settings:
     """Read the user's settings file and the project's.
 
-    UsageError for a file that is no TOML, and for a project that sets what it may not.
+    UsageError for a file that is no TOML or holds unknown keys, and for a project that sets what it
+    may not.
     """
     config = Path(environ.get("XDG_CONFIG_HOME") or Path(environ.get("HOME") or "/") / ".config")
     layers = [_layer(config / "nemorun" / "config.toml", "the user's config.toml", ())]
@@ -170,6 +172,13 @@ def _layer(path: Path, source: str, table: tuple[str, ...]) -> Layer:
     values = _toml(path)
     for name in table:
         values = values.get(name, {})
+    for name in values:
+        if name not in _KEYS:
+            near = difflib.get_close_matches(name, _KEYS, n=1)
+            meant = f"did you mean {near[0]!r}? " if near else ""
+            raise UsageError(f"{path}: unknown key {name!r}", hint=f"{meant}{', '.join(_KEYS)}")
+    if not isinstance(values.get("executor", ""), str):
+        raise UsageError(f"{path}: executor is a name", hint="its settings are in [executors.NAME]")
     executors = values.get("executors", {})
     if not all(isinstance(each, dict) for each in (executors, *executors.values())):
         raise UsageError(f"{path}: [executors.NAME] is a table of settings")

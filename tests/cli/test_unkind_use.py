@@ -178,3 +178,15 @@ def test_what_a_recipe_starts_prints_beside_the_answer(nemorun: Nemorun, project
 
     assert json.loads(done.out)["run"]["recipe"] == "loud.py:loud"
     assert "NOISE" in done.err
+
+
+@pytest.mark.parametrize("text", ["bogus = 1", "[executor.long]\ntime = '1h'", "[setings]\nx = 1"])
+def test_a_misspelt_key_of_a_settings_file_is_told(
+    nemorun: Nemorun, project: Path, text: str
+) -> None:
+    (project / "nemorun.toml").write_text(text)
+
+    done = nemorun("launch", "command", "true")
+
+    assert done.code == 2
+    assert "nemorun.toml" in done.err
