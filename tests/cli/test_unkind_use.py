@@ -190,3 +190,11 @@ def test_a_misspelt_key_of_a_settings_file_is_told(
 
     assert done.code == 2
     assert "nemorun.toml" in done.err
+
+
+def test_where_the_logs_are_is_a_document_too(nemorun: Nemorun) -> None:
+    nemorun.ok("launch", "--wait", "command", "true")
+
+    told = json.loads(nemorun.ok("logs", "last", "--path", "--json"))
+
+    assert Path(told["path"]).is_dir()
