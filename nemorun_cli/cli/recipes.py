@@ -29,8 +29,6 @@ def command(
 
 
 def _list(*, json: bool) -> None:
-    from dataclasses import asdict
-
     from nemorun_cli.actions import compose
     from nemorun_cli.config.discover import catalogue
 
@@ -40,8 +38,9 @@ def _list(*, json: bool) -> None:
     if json:
         from nemorun_cli.cli.documents import document
 
-        recipes = [asdict(each) for each in found.recipes]
-        output.document(document(recipes=recipes, broken=[asdict(each) for each in found.broken]))
+        recipes = [each._asdict() for each in found.recipes]
+        unreadable = [each._asdict() for each in found.broken]
+        output.document(document(recipes=recipes, broken=unreadable))
         return
     rows = [
         (each.name, f"{each.origin}{' (shadowed)' if each.shadowed else ''}", each.doc)
