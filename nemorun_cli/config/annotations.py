@@ -110,12 +110,6 @@ def takes_text(annotation: Any) -> bool:
     return annotation in (str, Any, object) or any(map(takes_text, members(annotation)))
 
 
-def can_be_text(annotation: Any) -> bool:
-    """Whether some text is a value of the type: all but functions and classes of users."""
-    alternatives = members(bare(annotation)) or (annotation,)
-    return any(kind_of(bare(each)) in WRITABLE or is_enum(bare(each)) for each in alternatives)
-
-
 def classes_of(annotation: Any) -> tuple[Any, ...]:
     """The members of a type that can be made by a call and not be written as text."""
     annotation = bare(annotation)

@@ -83,11 +83,6 @@ def catalogue(root: Path | None, *, entry_points: bool) -> Catalogue:
     )
 
 
-def registered_in(file: Path, module: str) -> list[RecipeSource]:
-    """The functions that one file registers; SyntaxError if it is no Python."""
-    return _registered(_Module(file=file, name=module, origin=PROJECT))
-
-
 def _modules(root: Path | None, *, entry_points: bool) -> Iterator[_Module]:
     seen: set[Path] = set()
     folders = [(root / "recipes", "recipes", PROJECT)] if root is not None else []

@@ -279,6 +279,3 @@ def _split(node: Any) -> tuple[list[Any], dict[str, Any]]:
         last = max(last, index)
     positional += [given.pop(key) for key in sorted(k for k in given if isinstance(k, int))]
     return positional, {str(key): value for key, value in given.items()}
-
-
-_MODULE_LEVEL = "define it by name at the top of a module"

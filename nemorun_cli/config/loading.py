@@ -99,7 +99,8 @@ def _quietly() -> Iterator[None]:
         yield
         return
     with contextlib.redirect_stdout(sys.stderr):
-        os.dup2(2, 1)
+        with contextlib.suppress(OSError):  # Nor is there a standard error, perhaps.
+            os.dup2(2, 1)
         try:
             yield
         finally:

@@ -78,11 +78,6 @@ def set_tags(node: Any, name: str, found: list[Any]) -> None:
     fdl.set_tags(node, int(name) if name.isdigit() else name, found)
 
 
-def is_positional(parameter: inspect.Parameter) -> bool:
-    """Whether it can be given by its place alone."""
-    return parameter.kind in (parameter.POSITIONAL_ONLY, parameter.VAR_POSITIONAL)
-
-
 def catch_all(node: Any) -> inspect.Parameter | None:
     """The parameter that takes arguments of any name."""
     return next((each for each in parameters(node).values() if each.kind is each.VAR_KEYWORD), None)

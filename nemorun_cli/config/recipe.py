@@ -131,7 +131,7 @@ class Factories:
             near = difflib.get_close_matches(name, self.known(), n=1)
             meant = f"did you mean {near[0]!r}? " if near else ""
             listed = ", ".join(list(self.known())[:_SHOWN]) or "none"
-            raise _NoFactoryError(f"{meant}registered factories: {listed}")
+            raise LookupError(f"{meant}registered factories: {listed}")
         function = self._importer.locate(found_at(source, self._root).target)
         return _made(function, arguments, name, self._importer, self)
 
@@ -143,17 +143,16 @@ class Factories:
         return self._known
 
 
-class _NoFactoryError(LookupError):
-    """Its text is a hint."""
-
-
 def _made(
     function: Any, arguments: Sequence[str], name: str, importer: Importer, factories: Factories
 ) -> Any:
     """What a recipe or factory returns for arguments such as `size=medium`."""
     if not callable(function):
         raise UsageError(f"{name!r} is no function")
-    call = nodes.make("config", getattr(function, "func", function), [], {})
+    try:
+        call = nodes.make("config", getattr(function, "func", function), [], {})
+    except (TypeError, ValueError) as error:
+        raise UsageError(f"{name!r} is no recipe: {error}") from None
     apply(call, arguments, factories)
     complete.require(call, form=f"{name}({{}}=VALUE)")
     given = nodes.arguments(call)

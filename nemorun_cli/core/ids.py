@@ -33,14 +33,6 @@ def key_of(run_id: str, submission: int) -> str:
     return f"{run_id}-{submission}"
 
 
-def split_key(key: str) -> tuple[str, int]:
-    """The run id and submission number of a key; ValueError for any other text."""
-    found = _KEY.fullmatch(key)
-    if found is None:
-        raise ValueError(f"not a job key: {key!r}")
-    return found[1], int(found[2])
-
-
 def matches(argument: str, run_id: str) -> bool:
     """Whether `argument` is a prefix (3 characters at least) of the id or of its random tail."""
     if len(argument) < MIN_PREFIX:
