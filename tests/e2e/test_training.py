@@ -20,13 +20,7 @@ from nemorun_cli.config.document import to_document
 from nemorun_cli.payload import payload_files
 from tests.conftest import Nemorun
 
-pytestmark = [
-    pytest.mark.torch,
-    pytest.mark.skipif(
-        not (importlib.util.find_spec("torch") and importlib.util.find_spec("sklearn")),
-        reason="torch and scikit-learn are not installed: pip install 'nemorun-cli[torch]'",
-    ),
-]
+pytestmark = pytest.mark.torch
 ROOT = Path(__file__).parents[2]
 
 

@@ -26,6 +26,7 @@ from nemorun_cli.core.runs import Process
 from nemorun_cli.executors.local import LocalExecutor
 from nemorun_cli.testing import new_spec
 from nemorun_cli.watching import nap
+from tests.conftest import require
 
 SHELLS = {"dash": "dash", "bash": "bash", "busybox": "busybox"}
 PATIENCE = 30
@@ -34,10 +35,9 @@ PATIENCE = 30
 @pytest.fixture(params=SHELLS)
 def executor(request: pytest.FixtureRequest, tmp_path: Path) -> LocalExecutor:
     found = shutil.which(SHELLS[request.param])
-    if found is None:
-        pytest.skip(f"{request.param} is not installed")
+    require(request.param, there=found is not None, why="it is not installed")
     shell = tmp_path / "sh"
-    shell.symlink_to(found)
+    shell.symlink_to(str(found))
     return LocalExecutor.here(tmp_path, shell=str(shell))
 
 
