@@ -40,19 +40,26 @@ def answer(text: str, *, flush: bool = True) -> None:
         if flush:
             stdout.flush()
     except BrokenPipeError:
-        # What is still to be written, by Python's own flush at the end too, must not complain.
-        os.dup2(os.open(os.devnull, os.O_WRONLY), sys.stdout.fileno())
+        _drop(1)
         raise ReaderGoneError from None
     except (OSError, ValueError, AttributeError) as error:  # No room; closed; never open.
         reason = getattr(error, "strerror", None) or "it is closed"
-        os.dup2(os.open(os.devnull, os.O_WRONLY), 1)
+        _drop(1)
         raise OutputError(f"cannot write to standard output: {reason.lower()}") from None
 
 
+def _drop(stream: int) -> None:
+    """Let what is still to be written, by Python's own flush at the end too, go nowhere."""
+    os.dup2(os.open(os.devnull, os.O_WRONLY), stream)
+
+
 def note(text: str) -> None:
-    """A remark beside the answer."""
-    sys.stderr.buffer.write(text.encode("utf-8", "surrogateescape") + b"\n")
-    sys.stderr.buffer.flush()
+    """A remark beside the answer; where it cannot be written, nothing fails for that."""
+    try:
+        sys.stderr.buffer.write(text.encode("utf-8", "surrogateescape") + b"\n")
+        sys.stderr.buffer.flush()
+    except (OSError, ValueError, AttributeError):
+        _drop(2)
 
 
 def warn(text: str) -> None:
