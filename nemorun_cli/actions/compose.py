@@ -1,6 +1,5 @@
 """From a typed command line, or an earlier run, to a run that is settled in every detail."""
 
-import json
 import os
 from collections.abc import Callable, Mapping, Sequence
 from dataclasses import asdict, dataclass, field, fields, replace
@@ -10,6 +9,7 @@ from typing import TYPE_CHECKING, Any
 from nemorun_cli import executors, packagers, roots, settings
 from nemorun_cli.actions import settle
 from nemorun_cli.actions.launch import Content, Label, Prepared, prepare
+from nemorun_cli.actions.stored import config_of, plan_of
 from nemorun_cli.actions.wiring import Ports
 from nemorun_cli.core.errors import NotFoundError, UsageError
 from nemorun_cli.core.jobs import Code
@@ -127,8 +127,7 @@ def rerun(run: Run, request: Request, around: Surroundings, *, ports: Ports) -> 
             parent=run.id,
         ),
     )
-    plan = json.loads(ports.store.document(run.id, "plan.json"))
-    outside = plan["links"]
+    outside = plan_of(run, ports=ports)["links"]
     if code is not None:
         own = f"{code.path}/"
         outside = {name: to for name, to in outside.items() if not to.startswith(own)}
@@ -164,7 +163,8 @@ def _content(
 
 def _again(run: Run, request: Request, code: Code | None, *, ports: Ports) -> Content:
     record = run.record
-    if record.argv is not None:
+    document = config_of(run, ports=ports)
+    if document is None:
         if "=" in "".join(request.arguments[:1]):
             raise UsageError(
                 f"{run.id} is a command line: it has no {request.arguments[0]!r} to set",
@@ -173,7 +173,6 @@ def _again(run: Run, request: Request, code: Code | None, *, ports: Ports) -> Co
         return Content(recipe=COMMAND, argv=request.arguments or record.argv)
     from nemorun_cli.config.recipe import reapply
 
-    document = json.loads(ports.store.document(run.id, "config.json"))
     root = None if code is None else Path(code.path)
     again = _from(reapply(document, request.arguments, root=root))
     return replace(

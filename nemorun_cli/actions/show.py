@@ -1,11 +1,11 @@
 """All that is known of a run."""
 
-import json
-from collections.abc import Mapping
+from collections.abc import Callable, Mapping
 from dataclasses import dataclass
 from typing import Any
 
 from nemorun_cli.actions.observe import refresh
+from nemorun_cli.actions.stored import config_of, plan_of
 from nemorun_cli.actions.wiring import Ports
 from nemorun_cli.core.errors import NemorunError
 from nemorun_cli.core.ports import HasMetrics
@@ -28,13 +28,14 @@ class Details:
 def details(run: Run, *, ports: Ports) -> Details:
     """The run as it stands now. Executes nothing that was stored."""
     seen = refresh([run], ports=ports)
+    problems = list(seen.problems)
     return Details(
         run=seen.runs[0],
-        config=_document(run, "config.json", ports),
-        plan=_document(run, "plan.json", ports),
+        config=_read(problems, lambda: config_of(run, ports=ports)),
+        plan=_read(problems, lambda: plan_of(run, ports=ports)),
         events=tuple(ports.store.events(run.id)),
         metrics=metrics(seen.runs[0], ports=ports),
-        problems=seen.problems,
+        problems=tuple(problems),
     )
 
 
@@ -56,9 +57,12 @@ def metrics(run: Run, *, ports: Ports) -> dict[str, Any]:
     return last
 
 
-def _document(run: Run, name: str, ports: Ports) -> dict[str, Any] | None:
+def _read(
+    problems: list[str], work: Callable[[], Mapping[str, Any] | None]
+) -> Mapping[str, Any] | None:
+    """What the work returns; what is wrong with it becomes one more problem."""
     try:
-        found = json.loads(ports.store.document(run.id, name))
-    except (NemorunError, ValueError):
+        return work()
+    except NemorunError as error:
+        problems.append(error.message)
         return None
-    return found if isinstance(found, dict) else None

@@ -198,3 +198,38 @@ def test_where_the_logs_are_is_a_document_too(nemorun: Nemorun) -> None:
     told = json.loads(nemorun.ok("logs", "last", "--path", "--json"))
 
     assert Path(told["path"]).is_dir()
+
+
+@pytest.mark.parametrize("name", ["config.json", "plan.json"])
+@pytest.mark.parametrize(
+    "text", ["", "{", "[]", "{}", "[" * 5000, '{"_ref_": 9}', '{"_target_": "os:getcwd"}']
+)
+def test_a_damaged_document_is_told_and_never_launched(
+    nemorun: Nemorun, name: str, text: str
+) -> None:
+    run_id = nemorun.ok("launch", "hello", "steps=1", "--wait")
+    (path,) = nemorun.store.glob(f"runs/*/{run_id}/{name}")
+    path.write_text(text)
+
+    for overrides in ((), ("steps=2",)):
+        done = nemorun("rerun", run_id, *overrides)
+        assert (done.code, f"its {name}" in done.err) == (1, True)
+        assert "internal" not in done.err
+    assert only_run(nemorun)["state"] == "SUCCEEDED"
+    shown = nemorun("show", run_id)
+    assert (shown.code, f"its {name}" in shown.err) == (0, True)
+
+
+@pytest.mark.parametrize("redirection", ["2>/dev/full", "2>&-"])
+def test_remarks_that_cannot_be_printed_fail_nothing(nemorun: Nemorun, redirection: str) -> None:
+    (nemorun.cwd / "nemorun.toml").unlink()  # There is something to remark.
+
+    assert shell(nemorun, f"nemorun launch hello steps=1 {redirection}").returncode == 0
+    assert only_run(nemorun)["recipe"] == "hello"
+
+
+def test_a_function_without_a_signature_is_no_recipe(nemorun: Nemorun) -> None:
+    done = nemorun("launch", "builtins:max")
+
+    assert done.code == 2
+    assert "'builtins:max' is no recipe" in done.err

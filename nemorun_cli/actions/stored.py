@@ -1,0 +1,48 @@
+"""The documents that were stored with a run, once they are known to be what was stored."""
+
+import json
+from typing import Any
+
+from nemorun_cli.actions.wiring import Ports
+from nemorun_cli.core.errors import CorruptError
+from nemorun_cli.core.runs import Run
+
+
+def config_of(run: Run, *, ports: Ports) -> dict[str, Any] | None:
+    """The config that was launched; None for a command line.
+
+    CorruptError for one whose hash is not that of the record; NotFoundError if it is gone.
+    """
+    from nemorun_cli.config.canonical import config_hash
+
+    if run.record.config_hash is None:
+        return None
+    document = _document(run, "config.json", ports)
+    try:
+        same = config_hash(document) == run.record.config_hash
+    except (ValueError, KeyError, TypeError, AttributeError, RecursionError):
+        same = False
+    if not same:
+        raise CorruptError(f"{run.id}: its config.json is not what was launched")
+    return document
+
+
+def plan_of(run: Run, *, ports: Ports) -> dict[str, Any]:
+    """What was written and executed to submit the run.
+
+    CorruptError for what is no plan; NotFoundError if it is gone.
+    """
+    plan = _document(run, "plan.json", ports)
+    if not isinstance(plan.get("links"), dict) or not isinstance(plan.get("files"), dict):
+        raise CorruptError(f"{run.id}: its plan.json is no plan")
+    return plan
+
+
+def _document(run: Run, name: str, ports: Ports) -> dict[str, Any]:
+    try:
+        found = json.loads(ports.store.document(run.id, name))
+    except (ValueError, RecursionError):
+        found = None
+    if not isinstance(found, dict):
+        raise CorruptError(f"{run.id}: its {name} cannot be read")
+    return found
