@@ -2,6 +2,7 @@
 
 FLAGS = {
     "launch": {
+        "--file": "Overrides in YAML, TOML or JSON",
         "--executor": "An executor, or a profile of your settings",
         "--set": "A setting of the executor: `-x time=2h`",
         "--name": "A label of your own",
@@ -18,6 +19,7 @@ FLAGS = {
         "--json": "Print one JSON document",
     },
     "rerun": {
+        "--file": "Overrides in YAML, TOML or JSON",
         "--executor": "An executor, or a profile of your settings",
         "--set": "A setting of the executor: `-x time=2h`",
         "--name": "A label of your own",
@@ -80,6 +82,10 @@ FLAGS = {
         "--timeout": "Give up after this time (`90s`, `10m`)",
         "--experiment": "Of this experiment",
         "--tag": "With this tag",
+        "--json": "Print one JSON document",
+    },
+    "explain": {
+        "--file": "Overrides in YAML, TOML or JSON",
         "--json": "Print one JSON document",
     },
     "tag": {

@@ -85,7 +85,8 @@ def of_argument(argument: str, cwd: Path) -> Assignment:
         except UsageError as error:
             if error.problems:
                 raise
-            hint = error.hint or f"{override.where}=@{override.text} is a text that begins with @"
+            hint = f"{error.hint}; " if error.hint else ""
+            hint += f"{override.where}=@{override.text} would be a text that begins with @"
             problem = source.problem(error.message, at, len(argument), hint)
             raise UsageError(error.message, problems=(problem,)) from None
     return Assignment(
