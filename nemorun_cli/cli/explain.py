@@ -62,16 +62,14 @@ def _split(arguments: list[str]) -> tuple[str | None, list[str]]:
 
 def _show_one(found: "Explained") -> None:
     output.answer(f"{found.path} = {output.one_line(found.value)}")
-    rows = list(_steps(found))
-    output.table(("", "SET BY", "TO"), rows, shrink=(2, 1))
+    output.table(("BY", "WHERE", "TO"), list(_steps(found)), shrink=(2, 1))
 
 
 def _steps(found: "Explained") -> Iterator[tuple[str, str, str]]:
-    last = len(found.origins) - 1
-    for number, each in enumerate(found.origins):
+    """What set a value, the last one winning."""
+    for each in found.origins:
         value = "(back to the default)" if each["value"] is None else str(each["value"])
-        kind = f"{each['kind']} *" if number == last else str(each["kind"])
-        yield kind, _place(each), value
+        yield str(each["kind"]), _place(each), value
 
 
 def _place(origin: Any) -> str:  # noqa: ANN401

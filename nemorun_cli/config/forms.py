@@ -13,7 +13,7 @@ from nemorun_cli.config.coerce import is_document
 from nemorun_cli.config.containers import Read, items_of
 from nemorun_cli.config.items import Item, members
 from nemorun_cli.config.registered import Registered
-from nemorun_cli.config.scalars import MismatchError, near
+from nemorun_cli.config.scalars import MismatchError, near, within
 
 _ORDERED: dict[str, Any] = {"tuple": tuple, "list": list, "set": set, "frozenset": frozenset}
 _OWN = ("_target_", "_kind_", "_args_", "_tags_", "_id_")
@@ -118,7 +118,9 @@ class Forms:
             if parameter is None:
                 hint = near(name, known) or f"there are: {', '.join(known)}"
                 raise MismatchError(f"a parameter of {nodes.callee(node)}", key, hint)
-            nodes.put(node, name, value_of(value, nodes.declared(node, parameter), name))
+            with within(name):
+                made = value_of(value, nodes.declared(node, parameter), name)
+            nodes.put(node, name, made)
 
     def _value(self, target: str, key: str | int, item: Item, declared: Any, read: Read) -> Any:
         """What the recipe itself has there is taken as it is; anything else by its type."""

@@ -49,16 +49,14 @@ def to_yaml(document: Mapping[str, Any]) -> str:
     """
     import yaml
 
-    from nemorun_cli.config.coerce import coerce
+    from nemorun_cli.config.coerce import is_plain_text
 
     class Dumper(yaml.SafeDumper):
         """With more quotes: YAML does not know all words that overrides do, such as 1e-4."""
 
         def represent_text(self, text: str) -> Any:
-            plain = coerce(text, Any) == text
-            return self.represent_scalar(
-                "tag:yaml.org,2002:str", text, style=None if plain else "'"
-            )
+            style = None if is_plain_text(text) else "'"
+            return self.represent_scalar("tag:yaml.org,2002:str", text, style=style)
 
     Dumper.add_representer(str, Dumper.represent_text)
     return yaml.dump(dict(document), Dumper=Dumper, sort_keys=False, allow_unicode=True, width=100)
@@ -136,7 +134,7 @@ def _duration(value: Any) -> str:
 
 _SPELLED: Mapping[str, Callable[[Any], str]] = {
     "enum": lambda name: str(name).rpartition(".")[2],
-    "bytes": lambda text: base64.b64decode(text).decode("utf-8", "backslashreplace"),
+    "bytes": lambda text: text_of(base64.b64decode(text).decode("utf-8", "backslashreplace")),
     "timedelta": _duration,
 }
 
