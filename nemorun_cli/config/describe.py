@@ -53,7 +53,7 @@ def _parameter(
 ) -> Parameter:
     declared = nodes.declared(node, parameter)
     value = nodes.get(node, parameter.name, parameter)
-    fitting = _fitting(declared, value, registered) if registered is not None else ()
+    fitting = registered.fitting(declared, value) if registered is not None else ()
     return Parameter(
         path=path,
         type=annotations.name_of(declared),
@@ -61,14 +61,6 @@ def _parameter(
         doc=_docs(nodes.target_of(node)).get(parameter.name, ""),
         choices=fitting,
     )
-
-
-def _fitting(declared: Any, value: Any, registered: Registered) -> tuple[str, ...]:
-    wanted = {getattr(each, "__name__", "") for each in annotations.classes_of(declared)}
-    if nodes.is_node(value):
-        wanted.add(nodes.callee(value))
-    found = registered.factories().values() if wanted else ()
-    return tuple(each.name for each in found if wanted & set(re.findall(r"\w+", each.returns)))
 
 
 def _docs(target: Any) -> dict[str, str]:
