@@ -5,7 +5,7 @@ from typing import Any
 
 from nemorun_cli.config import nodes, selecting
 from nemorun_cli.config.assignments import Assignment, joined
-from nemorun_cli.config.forms import Forms
+from nemorun_cli.config.forms import CallError, Forms
 from nemorun_cli.config.items import Item
 from nemorun_cli.config.registered import Registered
 from nemorun_cli.config.scalars import MismatchError
@@ -52,21 +52,21 @@ class Applier:
 
     def apply_to(self, node: Any, assignment: Assignment | UsageError) -> Any:
         """What one of them makes of a node; what is wrong with it is kept."""
+        if isinstance(assignment, UsageError):
+            self._problems.extend(_problems(assignment))
+            return node
         try:
-            if isinstance(assignment, UsageError):
-                raise assignment
             return self._applied(node, assignment)
         except MismatchError as error:
-            assert isinstance(assignment, Assignment)  # noqa: S101
             where = joined(assignment.where, format_path(error.path))
-            message = f"{where} expects {error.expected}, got {error.got}"
-            wrong = assignment.wrong_item(error.item, message.strip(), error.hint)
+            message = f"{where} expects {error.expected}, got {error.got}".strip()
+            wrong = assignment.wrong_item(error.item, message, error.hint)
             self._problems.extend(wrong.problems)
+        except CallError as error:
+            placed = (assignment.placed(each, error.item) for each in _problems(error))
+            self._problems.extend(placed)
         except UsageError as error:
-            problems = error.problems or [Problem(message=error.message, hint=error.hint)]
-            if isinstance(assignment, Assignment):
-                problems = [assignment.placed(each) for each in problems]
-            self._problems.extend(problems)
+            self._problems.extend(_problems(error))
         return node
 
     def view(self, assignment: Assignment) -> Forms:
@@ -82,3 +82,7 @@ class Applier:
         for each, path in selecting.selected(node, assignment):
             Walk(self, assignment, path).change(each)
         return node
+
+
+def _problems(error: UsageError) -> tuple[Problem, ...]:
+    return error.problems or (Problem(message=error.message, hint=error.hint),)

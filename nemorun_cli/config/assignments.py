@@ -55,11 +55,11 @@ class Assignment:
         """What is wrong with what is assigned, or with a part of it."""
         return self._wrong(self.item_source, message, item.start, item.end, hint)
 
-    def placed(self, problem: Problem) -> Problem:
-        """The same problem of a part of what is assigned, shown in the whole."""
-        source, begin = self.item_source, max(self.item.start, 0)
-        at = source.text.find(problem.text, begin) if problem.text else -1
-        if at < 0 or not source.located or problem.text == source.text:
+    def placed(self, problem: Problem, item: Item) -> Problem:
+        """A problem of a part of an item's text, shown in the whole."""
+        source = self.item_source
+        at = source.text.find(problem.text, item.start) if problem.text and source.located else -1
+        if at < 0:
             return problem
         end = max(problem.end, problem.start)
         return source.problem(problem.message, at + problem.start, at + end, problem.hint)

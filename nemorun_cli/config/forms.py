@@ -14,9 +14,18 @@ from nemorun_cli.config.containers import Read, items_of
 from nemorun_cli.config.items import Item, members
 from nemorun_cli.config.registered import Registered
 from nemorun_cli.config.scalars import MismatchError, near, within
+from nemorun_cli.core.errors import UsageError
 
 _ORDERED: dict[str, Any] = {"tuple": tuple, "list": list, "set": set, "frozenset": frozenset}
 _OWN = ("_target_", "_kind_", "_args_", "_tags_", "_id_")
+
+
+class CallError(UsageError):
+    """What stands in the brackets of a factory is wrong; the problems are those of its parts."""
+
+    def __init__(self, item: Item, error: UsageError) -> None:
+        super().__init__(error.message, hint=error.hint, problems=error.problems)
+        self.item = item
 
 
 class Forms:
@@ -32,7 +41,10 @@ class Forms:
     def named(self, item: Item, annotation: Any) -> Any:
         """What a text such as `adamw(lr=1e-3)` asks for; LookupError if nothing has the name."""
         text = str(item.value)
-        made = self._registered.named(text, annotation)
+        try:
+            made = self._registered.named(text, annotation)
+        except UsageError as error:
+            raise CallError(item, error) from None
         if nodes.is_node(made) and not nodes.fits(made, annotation):
             hint = f"{text.partition('(')[0]!r} makes {nodes.callee(made)}"
             raise MismatchError(annotations.name_of(annotation), item, hint)
@@ -80,7 +92,7 @@ class Forms:
 
     def _node(self, item: Item, fields: Mapping[str, Item], annotation: Any, read: Read) -> Any:
         name = fields["_target_"]
-        target = self._located(name, annotation)
+        target = self._known(name, annotation, self._registered.target)
         kind = fields.get("_kind_", Item("config"))
         if kind.value not in nodes.KINDS:
             raise MismatchError(f"one of {', '.join(nodes.KINDS)}", kind)
@@ -99,7 +111,8 @@ class Forms:
             node = nodes.make(str(kind.value), target, given, {})
         self._fill(node, item, read, value_of)
         for argument, tags in members(fields.get("_tags_", Item({}))).items():
-            found = [self._located(tag, Any) for tag in items_of(tags, list)]
+            value = self._registered.value
+            found = [self._known(tag, Any, value) for tag in items_of(tags, list)]
             nodes.set_tags(node, argument, found)
         return node
 
@@ -139,7 +152,7 @@ class Forms:
         if word == "dict":
             return self._dict(value, annotation, read)
         if word in ("enum", "import"):
-            return self._located(value, annotation)
+            return self._known(value, annotation, self._registered.value)
         if word not in _SCALARS:
             raise MismatchError(f"one of {', '.join([*_ORDERED, 'dict', *_SCALARS])}", kind)
         try:
@@ -160,9 +173,9 @@ class Forms:
                 raise MismatchError("what can be a key", both[0]) from None
         return found
 
-    def _located(self, name: Item, annotation: Any) -> Any:
+    def _known(self, name: Item, annotation: Any, find: Callable[[str, Any], Any]) -> Any:
         try:
-            return self._registered.located(str(name.value), annotation)
+            return find(str(name.value), annotation)
         except LookupError as unknown:
             raise MismatchError("code that is known here", name, str(unknown)) from None
 

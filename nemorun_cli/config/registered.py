@@ -30,13 +30,15 @@ class Registered:
         self._factories: dict[str, discover.RecipeSource] | None = None
         self._config: Any = None
         self._module = ""
-        self._code: dict[str, Any] | None = None
+        self._learnt = False
+        self._targets: dict[str, Any] = {}
+        self._named: dict[str, Any] = {}
         self._values: dict[tuple[str | None, str | int], set[str]] = {}
         self._misfits: set[str | None] = set()
 
     def begin(self, config: Any, module: str) -> None:
         """Take this config, and the module of its recipe, for what can be named."""
-        self._config, self._module, self._code = config, module, None
+        self._config, self._module, self._learnt = config, module, False
 
     def factories(self) -> dict[str, discover.RecipeSource]:
         """Those that win their name."""
@@ -80,29 +82,43 @@ class Registered:
         found = self.factories().values() if wanted else ()
         return tuple(each.name for each in found if wanted & set(_WORD.findall(each.returns)))
 
-    def located(self, name: str, annotation: Any) -> Any:
-        """The code under a name of a stored config; LookupError unless it is known anyway.
+    def target(self, name: str, annotation: Any) -> Any:
+        """What a stored config calls by this name; LookupError unless it is called anyway.
 
-        Known is also what may be written without its name where this type is declared.
+        The recipe's config calls it, or what a factory makes, or it is the record that is declared.
+        """
+        for each in filter(annotations.is_record, annotations.classes_of(annotation)):
+            if self.name_of(each) == name:
+                return each
+        self._learn_all()
+        if name not in self._targets:
+            self._learn_factories(name)
+        if name not in self._targets:
+            raise LookupError("it has to be what the recipe calls, or what a factory makes")
+        return self._targets[name]
+
+    def value(self, name: str, annotation: Any) -> Any:
+        """The function, class, member of an enum or tag that a stored config names.
+
+        LookupError unless the recipe's config holds it, or its name alone would do where this type
+        is declared.
         """
         for each in self._implied(annotation):
             if self.name_of(each) == name:
                 return each
-        code = self._known()
-        if name not in code:
-            self._learn_factories(name)
-        if name not in code:
-            raise LookupError("it has to be what the recipe uses there, or what a factory makes")
-        return code[name]
+        self._learn_all()
+        if name not in self._named:
+            raise LookupError("it has to be what the recipe's config holds")
+        return self._named[name]
 
     def holds(self, target: str, argument: str | int, value: Any) -> bool:
         """Whether the recipe itself, or a factory, gives an argument this very value."""
-        self._known()
-        return repr(value) in self._values.get((target, argument), ())
+        self._learn_all()
+        return _spelled(value) in self._values.get((target, argument), ())
 
     def accepts(self, node: Any, annotation: Any) -> bool:
         """Whether a node may stand where a type is declared: it fits, or the recipe does so too."""
-        self._known()
+        self._learn_all()
         return nodes.fits(node, annotation) or self._target(node) in self._misfits
 
     def name_of(self, value: Any) -> str | None:
@@ -118,34 +134,34 @@ class Registered:
         modules = [self._module, *(getattr(each, "__module__", "") for each in targets)]
         factories = self.factories()
         for module in dict.fromkeys(modules):
-            for name, value in vars(sys.modules.get(module, sys)).items():
+            for name, value in getattr(sys.modules.get(module), "__dict__", {}).items():
                 own = getattr(value, "__module__", None) == module and not name.startswith("_")
                 if own and name not in factories and annotations.is_named_by(value, annotation):
                     yield name, value
 
     def _implied(self, annotation: Any) -> Iterator[Any]:
-        """Records, members of enums, functions and classes that the declared type allows."""
-        yield from filter(annotations.is_record, annotations.classes_of(annotation))
+        """Members of enums, functions and classes that the declared type allows."""
         for kind in annotations.enums_of(annotation):
             yield from kind
         if set(annotations.classes_of(annotation)) & set(annotations.NAMED):
             yield from (value for _, value in self._defined(annotation))
 
-    def _known(self) -> dict[str, Any]:
-        if self._code is None:
-            self._code = {}
+    def _learn_all(self) -> None:
+        if not self._learnt:
+            self._learnt = True
             self._learn(self._config)
-        return self._code
 
     def _learn(self, config: Any) -> None:
         """Remember what a config is made of."""
         for _, node in nodes.walk(config):
-            self._learn_code(nodes.target_of(node))
+            target = self._target(node)
+            if target is not None:
+                self._targets[target] = nodes.target_of(node)
             for tag in (each for tags in nodes.tags(node).values() for each in tags):
-                self._learn_code(tag)
+                self._learn_named(tag)
             for key, value in nodes.values(node):
-                self._values.setdefault((self._target(node), key), set()).add(repr(value))
-                self._learn_code(value)
+                self._values.setdefault((target, key), set()).add(_spelled(value))
+                self._learn_named(value)
                 self._learn_fit(node, key, value)
 
     def _learn_fit(self, node: Any, key: str | int, value: Any) -> None:
@@ -155,17 +171,17 @@ class Registered:
         if not nodes.fits(value, nodes.declared(node, parameter)):
             self._misfits.add(self._target(value))
 
-    def _learn_code(self, value: Any) -> None:
+    def _learn_named(self, value: Any) -> None:
         if isinstance(value, (list, tuple, set, frozenset)):
             for each in value:
-                self._learn_code(each)
+                self._learn_named(each)
         elif isinstance(value, dict):
             for each in value.values():
-                self._learn_code(each)
+                self._learn_named(each)
         elif not isinstance(value, annotations.SCALARS) and not nodes.is_node(value):
             name = self.name_of(value)
-            if name is not None and self._code is not None:
-                self._code[name] = value
+            if name is not None:
+                self._named[name] = value
 
     def _learn_factories(self, wanted: str) -> None:
         """Ask the factories, the likely ones first, until one makes what is wanted."""
@@ -177,5 +193,13 @@ class Registered:
             except UsageError:
                 continue  # It needs arguments, or its module something that is not here.
             self._learn(made)
-            if wanted in self._known():
+            if wanted in self._targets:
                 return
+
+
+def _spelled(value: Any) -> str:
+    """A text that tells a value from others, types included."""
+    try:
+        return repr(value)
+    except Exception:  # noqa: BLE001 # Other people's code.
+        return f"{type(value)} at {id(value)}"

@@ -299,3 +299,16 @@ def test_standard_input_is_called_so_in_a_problem() -> None:
     source = Source(text="a: 1\nb: x\n", file="-")
 
     assert source.problem("no", 8, 9).message == "standard input:2: no"
+
+
+def test_what_may_be_named_may_not_be_called(tmp_path: Path) -> None:
+    text = "{_target_: 'tests.unit.config.test_forms:gelu', value: 1}"
+
+    assert after("activation: gelu\n", tmp_path).activation is gelu
+    assert "expects code that is known here" in problem(f"activation: {text}\n", tmp_path).message
+
+
+def test_a_mistake_in_a_call_is_told_with_its_line(tmp_path: Path) -> None:
+    found = problem("count: 1\nblocks: []\noptim: sgd(]\n", tmp_path)
+
+    assert found.message.startswith("f.yaml:3: ")
