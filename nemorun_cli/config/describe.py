@@ -51,12 +51,12 @@ def _parameter(
 ) -> Parameter:
     declared = nodes.declared(node, parameter)
     value = nodes.get(node, parameter.name, parameter)
-    fitting = _fitting(declared, value, factories) if factories is not None else ()
+    fitting = fitting(declared, value, factories) if factories is not None else ()
     return Parameter(
         path=path,
         type=annotations.name_of(declared),
         value=as_text(value),
-        doc=_docs(nodes.target_of(node)).get(parameter.name, ""),
+        doc=documented(node).get(parameter.name, ""),
         choices=fitting,
     )
 
@@ -76,7 +76,8 @@ def as_text(value: Any) -> str:
     return str(getattr(value, "name", getattr(value, "__name__", value)))
 
 
-def _fitting(declared: Any, value: Any, factories: Factories) -> tuple[str, ...]:
+def fitting(declared: Any, value: Any, factories: Factories) -> tuple[str, ...]:
+    """The factories whose products may stand where this type is declared, or this node stands."""
     wanted = {getattr(each, "__name__", "") for each in annotations.classes_of(declared)}
     if nodes.is_node(value):
         wanted.add(nodes.callee(value))
@@ -84,8 +85,9 @@ def _fitting(declared: Any, value: Any, factories: Factories) -> tuple[str, ...]
     return tuple(each.name for each in found if wanted & set(re.findall(r"\w+", each.returns)))
 
 
-def _docs(target: Any) -> dict[str, str]:
-    """Parameter to what its docstring says of it: `Args:` of a function, text below a field."""
+def documented(node: Any) -> dict[str, str]:
+    """Parameter to what is said of it: in `Args:` of a docstring, or below a dataclass's field."""
+    target = nodes.target_of(node)
     lines = (inspect.getdoc(target) or "").splitlines()
     found = {each.group(1): each.group(2) for each in map(_ARGUMENT.match, lines) if each}
     return {**found, **dict(_below_fields(target))}
