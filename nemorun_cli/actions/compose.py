@@ -1,24 +1,20 @@
 """From a typed command line, or an earlier run, to a run that is settled in every detail."""
 
-import os
 from collections.abc import Callable, Mapping, Sequence
-from dataclasses import asdict, dataclass, field, fields, replace
+from dataclasses import asdict, fields, replace
 from pathlib import Path
-from typing import TYPE_CHECKING, Any
+from typing import Any
 
-from nemorun_cli import executors, packagers, roots, settings
-from nemorun_cli.actions import settle
-from nemorun_cli.actions.launch import Content, Label, Prepared, prepare
-from nemorun_cli.actions.stored import config_of, plan_of
+from nemorun_cli import executors, packagers, settings
+from nemorun_cli.actions import contents, settle
+from nemorun_cli.actions.launch import Content, Prepared, prepare
+from nemorun_cli.actions.requests import Request, Surroundings
+from nemorun_cli.actions.stored import plan_of
 from nemorun_cli.actions.wiring import Ports
 from nemorun_cli.core.errors import NotFoundError, UsageError
 from nemorun_cli.core.jobs import Code
 from nemorun_cli.core.runs import Run
 
-if TYPE_CHECKING:
-    from nemorun_cli.config.recipe import Resolved
-
-COMMAND = "command"
 EVERYTHING = "*"
 """The setting `link` for all ignored entries at the top of the project."""
 Packager = Callable[[Path, str, Sequence[str] | None], Code]
@@ -26,39 +22,6 @@ Packager = Callable[[Path, str, Sequence[str] | None], Code]
 
 Where there is no project, it is told which files alone are wanted.
 """
-
-
-@dataclass(frozen=True, kw_only=True)
-class Request:
-    """What was typed."""
-
-    arguments: tuple[str, ...] = ()
-    """Overrides, or the command line of the recipe `command`."""
-    executor: str | None = None
-    settings: tuple[str, ...] = ()
-    env: tuple[str, ...] = ()
-    secrets: tuple[str, ...] = ()
-    label: Label = field(default_factory=Label)
-
-
-@dataclass(frozen=True, kw_only=True)
-class Surroundings:
-    """Where the command was typed."""
-
-    cwd: Path
-    environ: Mapping[str, str]
-    root: Path | None
-    """The project's folder, if there is a project."""
-
-
-def surroundings(environ: Mapping[str, str] = os.environ) -> Surroundings:
-    """Those of this process."""
-    try:
-        cwd = Path.cwd()
-    except FileNotFoundError:
-        raise UsageError("the current folder is gone", hint="change to another one") from None
-    home = Path(environ.get("HOME") or "/")
-    return Surroundings(cwd=cwd, environ=environ, root=roots.find_root(cwd, home=home))
 
 
 def snapshot(ports: Ports) -> Packager:
@@ -90,14 +53,15 @@ def launch(
     UsageError with every problem of the overrides at once. `package` makes the snapshot, and is
     called only when everything else is known to be right.
     """
-    content, own_file = _content(recipe, request, around)
+    content, own_file = contents.of_recipe(recipe, request, around)
     settled = _settled(request, around, ports=ports)
     label, now = request.label, ports.clock()
     if around.root is None:
         workdir = "." if content.argv is None else str(around.cwd)
         code = package(own_file.parent, workdir, (own_file.name,)) if own_file else None
         alone = prepare(content, settled, label, code=code, workdir=workdir, links={}, now=now)
-        return replace(alone, notices=(_no_project(content, around, own_file),))
+        notice = _no_project(content, around, own_file)
+        return replace(alone, notices=(notice, *alone.notices))
     workdir = "."
     if content.argv is not None:
         workdir = str(around.cwd.relative_to(around.root))
@@ -132,64 +96,15 @@ def rerun(run: Run, request: Request, around: Surroundings, *, ports: Ports) -> 
         own = f"{code.path}/"
         outside = {name: to for name, to in outside.items() if not to.startswith(own)}
     return prepare(
-        _again(run, request, code, ports=ports),
+        contents.of_run(
+            run, request, around, code=None if code is None else Path(code.path), ports=ports
+        ),
         _settled(again, around, ports=ports),
         again.label,
         code=code,
         workdir=record.workdir,
         links=outside,
         now=ports.clock(),
-    )
-
-
-def _content(
-    recipe: str,
-    request: Request,
-    around: Surroundings,
-) -> tuple[Content, Path | None]:
-    """What to execute, and the recipe's own file where that is all that travels."""
-    if recipe == COMMAND:
-        if not request.arguments:
-            raise UsageError(
-                "the recipe 'command' needs a command line",
-                hint="nemorun launch command -- python train.py --lr 3e-4",
-            )
-        return Content(recipe=COMMAND, argv=request.arguments), None
-    from nemorun_cli.config.recipe import resolve
-
-    resolved = resolve(recipe, request.arguments, root=around.root, cwd=around.cwd)
-    return _from(resolved), resolved.own_file
-
-
-def _again(run: Run, request: Request, code: Code | None, *, ports: Ports) -> Content:
-    record = run.record
-    document = config_of(run, ports=ports)
-    if document is None:
-        if "=" in "".join(request.arguments[:1]):
-            raise UsageError(
-                f"{run.id} is a command line: it has no {request.arguments[0]!r} to set",
-                hint="`nemorun rerun RUN -- ARGV...` runs another one on its code",
-            )
-        return Content(recipe=COMMAND, argv=request.arguments or record.argv)
-    from nemorun_cli.config.recipe import reapply
-
-    root = None if code is None else Path(code.path)
-    again = _from(reapply(document, request.arguments, root=root))
-    return replace(
-        again,
-        recipe=record.recipe,
-        source=record.recipe_source,
-        overrides=(*record.overrides, *request.arguments),
-    )
-
-
-def _from(resolved: "Resolved") -> Content:
-    return Content(
-        recipe=resolved.recipe,
-        config=resolved.text,
-        config_hash=resolved.config_hash,
-        overrides=resolved.overrides,
-        source=resolved.source,
     )
 
 

@@ -7,7 +7,7 @@ from typing import Any
 
 from nemorun_cli import executors as registry
 from nemorun_cli import settings
-from nemorun_cli.actions.compose import surroundings
+from nemorun_cli.actions.requests import surroundings
 from nemorun_cli.core.errors import NemorunError
 
 

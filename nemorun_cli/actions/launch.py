@@ -27,8 +27,12 @@ class Content:
     config: str | None = None
     """The text of config.json."""
     config_hash: str | None = None
+    origins: Mapping[str, Any] | None = None
+    """What set each path of the config."""
     overrides: tuple[str, ...] = ()
+    files: tuple[str, ...] = ()
     source: Mapping[str, Any] | None = None
+    notices: tuple[str, ...] = ()
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -50,6 +54,7 @@ class Prepared:
     spec: JobSpec
     settled: Settled
     plan: Plan
+    origins: Mapping[str, Any] | None = None
     notices: tuple[str, ...] = ()
     """What the user should know of choices that were made for them."""
 
@@ -83,7 +88,14 @@ def prepare(  # noqa: PLR0913
     )
     plan = settled.executor.plan(spec)
     record = _record(content, settled, label, spec, plan, now)
-    return Prepared(record=record, spec=spec, settled=settled, plan=plan)
+    return Prepared(
+        record=record,
+        spec=spec,
+        settled=settled,
+        plan=plan,
+        origins=content.origins,
+        notices=content.notices,
+    )
 
 
 def submit(prepared: Prepared, *, ports: Ports) -> Run:
@@ -133,6 +145,7 @@ def _record(  # noqa: PLR0913, PLR0917
         argv=content.argv,
         workdir=spec.workdir,
         overrides=content.overrides,
+        files=content.files,
         settings=settled.settings,
         environment={"values": dict(settled.env), "secrets": sorted(settled.secrets)},
         after=label.after,
@@ -146,4 +159,5 @@ def _files(prepared: Prepared) -> dict[str, str]:
     files = {"plan.json": json.dumps(asdict(prepared.plan))}
     if prepared.spec.config is not None:
         files["config.json"] = prepared.spec.config
+        files["origins.json"] = json.dumps(prepared.origins)
     return files

@@ -4,7 +4,7 @@ import json
 from typing import Any
 
 from nemorun_cli.actions.wiring import Ports
-from nemorun_cli.core.errors import CorruptError
+from nemorun_cli.core.errors import CorruptError, NemorunError
 from nemorun_cli.core.runs import Run
 
 
@@ -36,6 +36,22 @@ def plan_of(run: Run, *, ports: Ports) -> dict[str, Any]:
     if not isinstance(plan.get("links"), dict) or not isinstance(plan.get("files"), dict):
         raise CorruptError(f"{run.id}: its plan.json is no plan")
     return plan
+
+
+def origins_of(run: Run, *, ports: Ports) -> dict[str, Any]:
+    """What set each path of its config; empty where that was not recorded or cannot be read."""
+    try:
+        found = _document(run, "origins.json", ports)
+    except NemorunError:
+        return {}
+    return {path: told for path, told in found.items() if _is_told(told)}
+
+
+def _is_told(told: Any) -> bool:  # noqa: ANN401
+    keys = ("kind", "place", "value")
+    return isinstance(told, list) and all(
+        isinstance(each, dict) and all(key in each for key in keys) for each in told
+    )
 
 
 def _document(run: Run, name: str, ports: Ports) -> dict[str, Any]:

@@ -24,6 +24,7 @@ def command(  # noqa: PLR0913
         ),
     ] = None,
     *,
+    file: starting.FileOption = None,
     executor: starting.ExecutorOption = None,
     set_: starting.SettingOption = None,
     name: starting.NameOption = None,
@@ -45,6 +46,7 @@ def command(  # noqa: PLR0913
     wrong with the overrides is told at once, before anything is written or submitted.
     """
     from nemorun_cli.actions import compose, wiring
+    from nemorun_cli.actions.requests import surroundings
 
     how = starting.How(
         wait=wait,
@@ -55,6 +57,7 @@ def command(  # noqa: PLR0913
     )
     request = starting.request(
         overrides,
+        file,
         executor,
         set_,
         env,
@@ -65,7 +68,7 @@ def command(  # noqa: PLR0913
         after=after,
     )
     ports = wiring.ports()
-    around = compose.surroundings()
+    around = surroundings()
     package = compose.measure(ports) if dry_run else compose.snapshot(ports)
     prepared = compose.launch(recipe, request, around, ports=ports, package=package)
     if dry_run:

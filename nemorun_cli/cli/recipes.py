@@ -29,10 +29,10 @@ def command(
 
 
 def _list(*, json: bool) -> None:
-    from nemorun_cli.actions import compose
+    from nemorun_cli.actions.requests import surroundings
     from nemorun_cli.config.discover import catalogue
 
-    found = catalogue(compose.surroundings().root, entry_points=True)
+    found = catalogue(surroundings().root, entry_points=True)
     for broken in found.broken:
         output.warn(f"{broken.file}: {broken.message}")
     if json:
@@ -53,11 +53,13 @@ def _list(*, json: bool) -> None:
 def _describe(recipe: str, *, json: bool) -> None:
     from dataclasses import asdict
 
-    from nemorun_cli.actions import compose
+    from nemorun_cli.actions.requests import surroundings
     from nemorun_cli.config.describe import describe
+    from nemorun_cli.roots import home_folder
 
-    around = compose.surroundings()
-    parameters = describe(recipe, root=around.root, cwd=around.cwd)
+    around = surroundings()
+    outlines = home_folder(around.environ)
+    parameters = describe(recipe, root=around.root, cwd=around.cwd, outlines=outlines)
     if json:
         from nemorun_cli.cli.documents import document
 

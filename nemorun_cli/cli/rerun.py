@@ -14,6 +14,7 @@ def command(  # noqa: PLR0913
         typer.Argument(metavar="[PATH=VALUE]...", help="Changes, on top of the run's config."),
     ] = None,
     *,
+    file: starting.FileOption = None,
     executor: starting.ExecutorOption = None,
     set_: starting.SettingOption = None,
     name: starting.NameOption = None,
@@ -36,6 +37,7 @@ def command(  # noqa: PLR0913
     Secrets are read from the environment again.
     """
     from nemorun_cli.actions import compose, wiring
+    from nemorun_cli.actions.requests import surroundings
     from nemorun_cli.actions.select import run_of
 
     how = starting.How(
@@ -47,6 +49,7 @@ def command(  # noqa: PLR0913
     )
     request = starting.request(
         overrides,
+        file,
         executor,
         set_,
         env,
@@ -58,7 +61,7 @@ def command(  # noqa: PLR0913
     )
     ports = wiring.ports()
     earlier = run_of(run, ports=ports)
-    prepared = compose.rerun(earlier, request, compose.surroundings(), ports=ports)
+    prepared = compose.rerun(earlier, request, surroundings(), ports=ports)
     if dry_run:
         return starting.show_plan(prepared, json=json)
     return starting.start(prepared, how, ports=ports)

@@ -14,11 +14,17 @@ from nemorun_cli.cli.params import check_tags
 from nemorun_cli.core.errors import UsageError
 
 if TYPE_CHECKING:
-    from nemorun_cli.actions.compose import Request
     from nemorun_cli.actions.launch import Prepared
+    from nemorun_cli.actions.requests import Request
     from nemorun_cli.actions.wiring import Ports
     from nemorun_cli.core.runs import Run
 
+FileOption = Annotated[
+    list[str] | None,
+    typer.Option(
+        "--file", "-f", metavar="FILE", help="Overrides in YAML, TOML or JSON; may be repeated."
+    ),
+]
 ExecutorOption = Annotated[
     str | None,
     typer.Option(
@@ -58,7 +64,7 @@ WaitOption = Annotated[
 ]
 FollowOption = Annotated[
     bool,
-    typer.Option("--follow", "-f", help="Stay, and print the run's output as it comes."),
+    typer.Option("--follow", help="Stay, and print the run's output as it comes."),
 ]
 TimeoutOption = Annotated[
     str | None,
@@ -94,8 +100,9 @@ class How:
             raise UsageError("--timeout has no meaning without --wait or --follow")
 
 
-def request(  # noqa: PLR0913
+def request(  # noqa: PLR0913, PLR0917
     arguments: list[str] | None,
+    files: list[str] | None,
     executor: str | None,
     settings: list[str] | None,
     env: list[str] | None,
@@ -107,8 +114,8 @@ def request(  # noqa: PLR0913
     after: list[str] | None,
 ) -> "Request":
     """The options as one value. UsageError for a text that is no tag."""
-    from nemorun_cli.actions.compose import Request
     from nemorun_cli.actions.launch import Label
+    from nemorun_cli.actions.requests import Request
 
     check_tags(tag or ())
     label = Label(
@@ -119,6 +126,7 @@ def request(  # noqa: PLR0913
     )
     return Request(
         arguments=tuple(arguments or ()),
+        files=tuple(files or ()),
         executor=executor,
         settings=tuple(settings or ()),
         env=tuple(env or ()),

@@ -1,19 +1,23 @@
 """Declared types: what they hold, and how people write them."""
 
+import dataclasses
 import enum
 import pathlib
 import types
 import typing
 from collections import abc
-from datetime import timedelta
+from datetime import date, datetime, time, timedelta
 from typing import Any
+
+from nemorun_cli.config.hints import hints_of
 
 UNTYPED = Any
 MAPPINGS = (dict, abc.Mapping, abc.MutableMapping)
 LISTS = (list, abc.Sequence, abc.MutableSequence, abc.Iterable, abc.Collection)
 SETS = (set, abc.Set, abc.MutableSet)
 CONTAINERS = (*MAPPINGS, *LISTS, *SETS, tuple, frozenset)
-SCALARS = (str, int, float, bool, bytes, pathlib.Path, pathlib.PurePath, timedelta)
+TIMES = (timedelta, datetime, date, time)
+SCALARS = (str, int, float, bool, bytes, pathlib.Path, pathlib.PurePath, *TIMES)
 WRITABLE = (
     *CONTAINERS,
     *SCALARS,
@@ -25,7 +29,13 @@ WRITABLE = (
     object,
 )
 """What has a form in text, beside the classes of enum."""
+NAMED = (abc.Callable, type)
+"""What a text gives by its name alone: functions and classes."""
 _WORDS = {abc.Callable: "a function", type(None): "none"}
+_WRAPPERS = (
+    *(typing.Annotated, typing.Final, typing.ClassVar, typing.Required, typing.NotRequired),
+    dataclasses.InitVar,
+)
 
 
 def kind_of(annotation: Any) -> Any:
@@ -37,8 +47,10 @@ def item_type(annotation: Any, step: object = None) -> Any:
     """The declared type of an item of a container, or of a value of a mapping."""
     annotation = bare(annotation)
     for member in members(annotation):
-        if kind_of(member) in CONTAINERS:
+        if kind_of(member) in CONTAINERS or is_typed_dict(member):
             return item_type(member, step)
+    if is_typed_dict(annotation):
+        return keys_of(annotation).get(str(step), UNTYPED)
     arguments = typing.get_args(annotation)
     kind = typing.get_origin(annotation)
     if not arguments or kind not in CONTAINERS:
@@ -68,6 +80,24 @@ def name_of(annotation: Any) -> str:
     return f"{plain}[{inside}]"
 
 
+def is_typed_dict(annotation: Any) -> bool:
+    """Whether it is a class of dicts with these keys and no others."""
+    return typing.is_typeddict(annotation)
+
+
+def keys_of(annotation: Any) -> dict[str, Any]:
+    """The declared type of each key of a typed dict."""
+    return hints_of(annotation)
+
+
+def declared_keys(annotation: Any) -> dict[str, Any]:
+    """The keys that a mapping of this type may have, where they are declared; else empty."""
+    for each in (bare(annotation), *map(bare, members(bare(annotation)))):
+        if is_typed_dict(each):
+            return keys_of(each)
+    return {}
+
+
 def length_of(annotation: Any) -> int | None:
     """The number of items that a tuple of this type has; None if it may have any."""
     inner = typing.get_args(bare(annotation))
@@ -84,17 +114,26 @@ def is_untyped(annotation: Any) -> bool:
 def bare(annotation: Any) -> Any:
     """Without what says nothing of the values: Annotated, Final, NewType, type variables."""
     while True:
-        origin = typing.get_origin(annotation)
-        if origin in (typing.Annotated, typing.Final, typing.ClassVar):
-            annotation = typing.get_args(annotation)[0]
-        elif isinstance(annotation, typing.NewType):
-            annotation = annotation.__supertype__
-        elif isinstance(annotation, typing.TypeVar):
-            annotation = annotation.__bound__ or Any
-        elif annotation is None:
-            return type(None)
-        else:
-            return annotation
+        inner = _inner(annotation)
+        if inner is None:
+            return type(None) if annotation is None else annotation
+        annotation = inner
+
+
+def _inner(annotation: Any) -> Any:
+    """What is meant by a type that only wraps another one; None of any other."""
+    if typing.get_origin(annotation) in _WRAPPERS:
+        return typing.get_args(annotation)[0]
+    if isinstance(annotation, dataclasses.InitVar):
+        return annotation.type
+    if isinstance(annotation, typing.NewType):
+        return annotation.__supertype__
+    if isinstance(annotation, typing.TypeVar):
+        constraints = annotation.__constraints__
+        return typing.Union[constraints] if constraints else annotation.__bound__ or Any  # noqa: UP007
+    if annotation is typing.LiteralString:
+        return str
+    return getattr(annotation, "__value__", None)  # Of `type Name = ...`.
 
 
 def members(annotation: Any) -> tuple[Any, ...]:
@@ -116,10 +155,46 @@ def classes_of(annotation: Any) -> tuple[Any, ...]:
     if members(annotation):
         return tuple(each for member in members(annotation) for each in classes_of(member))
     kind = kind_of(annotation)
-    is_class = isinstance(kind, type) and kind not in WRITABLE and not is_enum(kind)
-    return (kind,) if is_class or kind is abc.Callable else ()
+    if not isinstance(kind, type) or kind in WRITABLE or is_enum(kind) or is_typed_dict(kind):
+        return ()
+    return (kind,)
+
+
+def is_known(annotation: Any) -> bool:
+    """Whether it is a type that values can be told to be of."""
+    kind = kind_of(annotation)
+    return isinstance(kind, type) or kind in WRITABLE
+
+
+def is_record(kind: Any) -> bool:
+    """Whether it is a class of values that are just what they are made with."""
+    is_tuple = isinstance(kind, type) and issubclass(kind, tuple) and hasattr(kind, "_fields")
+    return isinstance(kind, type) and (dataclasses.is_dataclass(kind) or is_tuple)
 
 
 def is_enum(kind: Any) -> bool:
     """Whether it is a class of named values."""
     return isinstance(kind, type) and issubclass(kind, enum.Enum)
+
+
+def enums_of(annotation: Any) -> tuple[Any, ...]:
+    """The members of a type that are classes of named values."""
+    annotation = bare(annotation)
+    inner = members(annotation)
+    return tuple(each for one in inner for each in enums_of(one)) or (
+        (annotation,) if is_enum(annotation) else ()
+    )
+
+
+def is_named_by(value: Any, annotation: Any) -> bool:
+    """Whether a function or class is what a `Callable` or a `type[...]` asks for."""
+    annotation = bare(annotation)
+    if members(annotation):
+        return any(is_named_by(value, each) for each in members(annotation))
+    kind = kind_of(annotation)
+    if kind is not type:
+        return kind is abc.Callable and callable(value)
+    base = bare((*typing.get_args(annotation), Any)[0])
+    bases = members(base) or (base,)
+    wanted = tuple(kind_of(each) for each in bases if isinstance(kind_of(each), type))
+    return isinstance(value, type) and (not wanted or issubclass(value, wanted))

@@ -1,12 +1,12 @@
-"""Text to a value, by the type that its field declares. Nothing in the text is called."""
+"""Text and data to values, by the type that their field declares. Nothing in them is called."""
 
 import enum
 import pathlib
 import types
 import typing
 from collections.abc import Callable, Mapping
-from datetime import timedelta
-from typing import Any
+from datetime import date, datetime, time, timedelta
+from typing import Any, Protocol
 
 from nemorun_cli.config import scalars
 from nemorun_cli.config.annotations import (
@@ -14,11 +14,24 @@ from nemorun_cli.config.annotations import (
     MAPPINGS,
     SETS,
     bare,
+    classes_of,
     is_enum,
+    is_known,
+    is_record,
+    is_typed_dict,
+    is_untyped,
     kind_of,
     members,
     name_of,
     takes_text,
+)
+from nemorun_cli.config.containers import (
+    Read,
+    collection,
+    opened,
+    read_mapping,
+    read_tuple,
+    read_typed_dict,
 )
 from nemorun_cli.config.items import (
     Item,
@@ -31,28 +44,111 @@ from nemorun_cli.config.items import (
 from nemorun_cli.config.scalars import MismatchError
 
 
-def coerce(text: str, annotation: Any) -> Any:
+class Parts(Protocol):
+    """What a text or a mapping can stand for beside plain values."""
+
+    def named(self, item: Item, annotation: Any) -> Any:
+        """What a text such as `adamw(lr=1e-3)` asks for; LookupError if nothing has the name."""
+
+    def record(self, kind: Any, item: Item, read: Read) -> Any:
+        """The part that a mapping of arguments makes of a class."""
+
+    def document(self, item: Item, annotation: Any, read: Read) -> Any:
+        """What a mapping with `_target_`, `_type_` or `_ref_` stands for."""
+
+
+def coerce(text: str, annotation: Any, parts: Parts | None = None) -> Any:
     """The value that a text means where this type is declared.
 
     A `str` takes the text as it is. Where text is one of several types, the others are tried
     first, and quotes make it text. MismatchError, which names the part that does not fit.
     """
-    return read(plain(text), annotation)
+    return read(plain(text), annotation, parts)
 
 
-def read(item: Item, annotation: Any) -> Any:
+def read(item: Item, annotation: Any, parts: Parts | None = None) -> Any:
     """The same for what was read from a file."""
-    annotation = bare(annotation)
+
+    def inner(item: Item, annotation: Any) -> Any:
+        return _read(item, bare(annotation), parts, inner)
+
+    return inner(item, annotation)
+
+
+def is_document(item: Item) -> bool:
+    """Whether it is written as in a stored config, and says itself what it is."""
+    names = ("_target_", "_type_", "_ref_")
+    return isinstance(item.value, dict) and any(key.value in names for key in item.value)
+
+
+def _read(item: Item, annotation: Any, parts: Parts | None, read: Read) -> Any:
+    if parts is not None:
+        if is_document(item):
+            return parts.document(item, annotation, read)
+        if _may_name(item, annotation):
+            try:
+                return parts.named(item, annotation)
+            except LookupError as unknown:
+                return _unnamed(item, annotation, read, str(unknown))
+        record = _record_of(item, annotation)
+        if record is not None:
+            return parts.record(record, opened(item, name_of(annotation)), read)
+    return _plain(item, annotation, read)
+
+
+def _plain(item: Item, annotation: Any, read: Read) -> Any:
+    """The value of a type that has a form in text."""
     kind = kind_of(annotation)
     if is_enum(kind):
         return scalars.read_enum(item, annotation)
+    if is_typed_dict(kind):
+        return read_typed_dict(item, annotation, read)
     reader = _READERS.get(kind)
-    if reader is None:
+    if reader is None and is_known(annotation):
         raise MismatchError(name_of(annotation), item, "it cannot be given as text")
-    return reader(item, annotation)
+    return (reader or _anything)(item, annotation, read)
 
 
-def _literal(item: Item, annotation: Any) -> Any:
+def _may_name(item: Item, annotation: Any) -> bool:
+    """Text is text where text is taken; elsewhere a name may stand for what a factory makes."""
+    if not isinstance(item.value, str) or item.quoted:
+        return False
+    if not item.value.partition("(")[0].isidentifier():
+        return False
+    is_call = item.value.endswith(")") and "(" in item.value
+    if is_untyped(annotation):
+        return is_call
+    return bool(classes_of(annotation)) and (is_call or not takes_text(annotation))
+
+
+def _unnamed(item: Item, annotation: Any, read: Read, unknown: str) -> Any:
+    try:
+        return _plain(item, annotation, read)
+    except MismatchError as misfit:
+        if misfit.item is not item:
+            raise
+        raise MismatchError(name_of(annotation), item, unknown) from None
+
+
+def _record_of(item: Item, annotation: Any) -> Any:
+    """The one class that a mapping can only be meant for."""
+    is_text = isinstance(item.value, str)
+    if is_text and (item.quoted or not looks_structured(str(item.value))):
+        return None
+    records = [each for each in classes_of(annotation) if is_record(each)]
+    others = [bare(each) for each in members(annotation)]
+    if is_text and not str(item.value).startswith("{"):
+        return None
+    if len(records) != 1 or takes_text(annotation) or any(_is_mapping(each) for each in others):
+        return None
+    return records[0] if is_text or isinstance(item.value, dict) else None
+
+
+def _is_mapping(annotation: Any) -> bool:
+    return kind_of(annotation) in MAPPINGS or is_typed_dict(annotation)
+
+
+def _literal(item: Item, annotation: Any, read: Read) -> Any:
     choices = typing.get_args(annotation)
     text = scalars.read_text(item, annotation)
     for choice in choices:
@@ -61,14 +157,14 @@ def _literal(item: Item, annotation: Any) -> Any:
         elif isinstance(choice, enum.Enum):
             matches = text == choice.name
         else:
-            matches = _fits(item, type(choice)) and read(item, type(choice)) == choice
+            matches = _fits(item, type(choice), read) and read(item, type(choice)) == choice
         if matches:
             return choice
     listed = ", ".join(str(getattr(each, "name", each)) for each in choices)
     raise MismatchError(f"one of {listed}", item, scalars.near(text, map(str, choices)))
 
 
-def _fits(item: Item, annotation: Any) -> bool:
+def _fits(item: Item, annotation: Any, read: Read) -> bool:
     try:
         read(item, annotation)
     except MismatchError:
@@ -76,7 +172,7 @@ def _fits(item: Item, annotation: Any) -> bool:
     return True
 
 
-def _union(item: Item, annotation: Any) -> Any:
+def _union(item: Item, annotation: Any, read: Read) -> Any:
     alternatives = [bare(each) for each in members(annotation)]
     item = _unquoted(item, annotation)
     if item.quoted and str in alternatives:
@@ -98,7 +194,7 @@ def _unquoted(item: Item, annotation: Any) -> Item:
     if not isinstance(item.value, str) or not looks_quoted(item.value) or item.quoted:
         return item
     try:
-        found = structured(item.value)
+        found = structured(item.value, item.start)
     except UnreadableError:
         return item
     return found if takes_text(annotation) and isinstance(found.value, str) else item
@@ -112,99 +208,45 @@ def _rank(member: Any) -> int:
     return {bytes: 97, pathlib.Path: 98, str: 99, Any: 100, object: 100}.get(member, len(order))
 
 
-def _anything(item: Item, annotation: Any) -> Any:
+def _anything(item: Item, annotation: Any, read: Read) -> Any:
     """A literal if it looks like one, else text."""
     item = _unquoted(item, annotation)
     if item.quoted:
         return item.value
     if isinstance(item.value, str):
         if looks_structured(item.value):
-            return _anything(_opened(item, "a list or mapping, or text in quotes"), annotation)
+            return read(opened(item, "a list or mapping, or text in quotes"), Any)
         for kind in (type(None), bool, int):
-            if _fits(item, kind):
+            if _fits(item, kind, read):
                 return read(item, kind)
         is_number = scalars.looks_like_number(item.value)
         return scalars.read_float(item, annotation) if is_number else item.value
-    if isinstance(item.value, dict):
-        return {_anything(key, Any): _anything(each, Any) for key, each in item.value.items()}
-    return [_anything(each, Any) for each in item.value]
+    return read(item, dict if isinstance(item.value, dict) else list)
 
 
-def _opened(item: Item, expected: str) -> Item:
-    """What a bracketed text holds."""
-    if not isinstance(item.value, str):
-        return item
-    hint = "such as {a: 1, b: 2}" if expected.startswith(("dict", "Map")) else "such as [1, 2]"
-    text = item.value.strip()
-    if item.quoted or not looks_structured(text):
-        raise MismatchError(expected, item, hint)
-    try:
-        return structured(text)
-    except UnreadableError as error:
-        at = Item(text, error.at, error.at + 1)
-        raise MismatchError(expected, at, error.message) from None
+def _leaf(reader: Callable[[Item, Any], Any]) -> Callable[[Item, Any, Read], Any]:
+    return lambda item, annotation, read: reader(item, annotation)  # noqa: ARG005
 
 
-def _items(item: Item, annotation: Any) -> list[Item]:
-    opened = _opened(item, name_of(annotation))
-    if isinstance(opened.value, dict) and not any(each.value for each in opened.value.values()):
-        return list(opened.value)  # As Python writes a set: {a, b}.
-    if not isinstance(opened.value, tuple):
-        raise MismatchError(name_of(annotation), item, "such as [1, 2]")
-    return list(opened.value)
-
-
-def _collection(make: Callable[[typing.Iterable[Any]], Any]) -> Callable[[Item, Any], Any]:
-    def reader(item: Item, annotation: Any) -> Any:
-        inner = (typing.get_args(annotation) or (Any,))[0]
-        return make(read(each, inner) for each in _items(item, annotation))
-
-    return reader
-
-
-def _tuple(item: Item, annotation: Any) -> tuple[Any, ...]:
-    inner = typing.get_args(annotation) or (Any, ...)
-    items = _items(item, annotation)
-    if inner == ((),):
-        inner = ()
-    if inner[-1:] == (...,):
-        return tuple(read(each, inner[0]) for each in items)
-    if len(items) != len(inner):
-        raise MismatchError(name_of(annotation), item, f"{len(inner)} items, not {len(items)}")
-    return tuple(read(each, kind) for each, kind in zip(items, inner, strict=True))
-
-
-def _mapping(item: Item, annotation: Any) -> dict[Any, Any]:
-    keys, values = typing.get_args(annotation) or (Any, Any)
-    opened = _opened(item, name_of(annotation))
-    if not isinstance(opened.value, dict):
-        raise MismatchError(name_of(annotation), item, "such as {a: 1, b: 2}")
-    found: dict[Any, Any] = {}
-    for key, value in opened.value.items():
-        if value.value == "" and not value.quoted and ":" in str(key.value):
-            raise MismatchError(name_of(annotation), key, "a space belongs after the colon")
-        found[read(key, keys)] = read(value, values)
-    return found
-
-
-_READERS: Mapping[Any, Callable[[Item, Any], Any]] = {
-    str: scalars.read_text,
-    int: scalars.read_int,
-    float: scalars.read_float,
-    bool: scalars.read_bool,
-    type(None): scalars.read_none,
-    bytes: scalars.read_bytes,
-    pathlib.Path: scalars.read_path,
-    pathlib.PurePath: scalars.read_path,
-    timedelta: scalars.read_timedelta,
+_READERS: Mapping[Any, Callable[[Item, Any, Read], Any]] = {
+    str: _leaf(scalars.read_text),
+    int: _leaf(scalars.read_int),
+    float: _leaf(scalars.read_float),
+    bool: _leaf(scalars.read_bool),
+    type(None): _leaf(scalars.read_none),
+    bytes: _leaf(scalars.read_bytes),
+    pathlib.Path: _leaf(scalars.read_path),
+    pathlib.PurePath: _leaf(scalars.read_path),
+    timedelta: _leaf(scalars.read_timedelta),
+    **dict.fromkeys((datetime, date, time), _leaf(scalars.read_moment)),
     typing.Literal: _literal,
     typing.Union: _union,
     types.UnionType: _union,
-    tuple: _tuple,
-    frozenset: _collection(frozenset),
+    tuple: read_tuple,
+    frozenset: collection(frozenset),
     Any: _anything,
     object: _anything,
-    **dict.fromkeys(LISTS, _collection(list)),
-    **dict.fromkeys(SETS, _collection(set)),
-    **dict.fromkeys(MAPPINGS, _mapping),
+    **dict.fromkeys(LISTS, collection(list)),
+    **dict.fromkeys(SETS, collection(set)),
+    **dict.fromkeys(MAPPINGS, read_mapping),
 }

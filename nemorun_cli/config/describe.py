@@ -11,7 +11,9 @@ from pathlib import Path
 from typing import Any
 
 from nemorun_cli.config import annotations, nodes
-from nemorun_cli.config.recipe import Factories, load
+from nemorun_cli.config.recipe import load
+from nemorun_cli.config.registered import Registered
+from nemorun_cli.config.values import as_text
 from nemorun_cli.core.overrides import Step, format_path
 
 _ARGUMENT = re.compile(r"^\s*(?::param\s+)?(\w+)(?:\s*\([^)]*\))?:\s+(\S.*)$")
@@ -30,58 +32,45 @@ class Parameter:
     """The factories that fit."""
 
 
-def describe(recipe: str, *, root: Path | None, cwd: Path) -> tuple[Parameter, ...]:
+def describe(
+    recipe: str, *, root: Path | None, cwd: Path, outlines: Path | None = None
+) -> tuple[Parameter, ...]:
     """The recipe's own parameters, written `gpt(size=)`, then every path an override can set.
 
     The recipe's module is imported, and the recipe called.
     """
-    loaded = load(recipe, root=root, cwd=cwd)
+    loaded = load(recipe, root=root, cwd=cwd, outlines=outlines)
     own = nodes.make("config", getattr(loaded.function, "func", loaded.function), [], {})
     name = loaded.recipe
     found = [_parameter(f"{name}({each.name}=)", own, each, None) for each in nodes.fields(own)]
     for path, node in nodes.walk(loaded.config):
         for each in nodes.fields(node):
             inner = format_path((*path, Step(name=each.name)))
-            found.append(_parameter(inner, node, each, loaded.factories))
+            found.append(_parameter(inner, node, each, loaded.registered))
     return tuple(found)
 
 
 def _parameter(
-    path: str, node: Any, parameter: inspect.Parameter, factories: Factories | None
+    path: str, node: Any, parameter: inspect.Parameter, registered: Registered | None
 ) -> Parameter:
     declared = nodes.declared(node, parameter)
     value = nodes.get(node, parameter.name, parameter)
-    fitting = fitting(declared, value, factories) if factories is not None else ()
+    factories = fitting(declared, value, registered) if registered is not None else ()
     return Parameter(
         path=path,
         type=annotations.name_of(declared),
         value=as_text(value),
         doc=documented(node).get(parameter.name, ""),
-        choices=fitting,
+        choices=factories,
     )
 
 
-def as_text(value: Any) -> str:
-    """A value as it would be typed; a node by what it calls."""
-    if nodes.is_node(value):
-        return f"{nodes.callee(value)}(...)"
-    if isinstance(value, str):
-        return value
-    if value is None or isinstance(value, bool):
-        return str(value).lower()
-    if isinstance(value, (list, tuple, set, frozenset)):
-        return f"[{', '.join(map(as_text, value))}]"
-    if isinstance(value, dict):
-        return f"{{{', '.join(f'{as_text(key)}: {as_text(each)}' for key, each in value.items())}}}"
-    return str(getattr(value, "name", getattr(value, "__name__", value)))
-
-
-def fitting(declared: Any, value: Any, factories: Factories) -> tuple[str, ...]:
+def fitting(declared: Any, value: Any, registered: Registered) -> tuple[str, ...]:
     """The factories whose products may stand where this type is declared, or this node stands."""
     wanted = {getattr(each, "__name__", "") for each in annotations.classes_of(declared)}
     if nodes.is_node(value):
         wanted.add(nodes.callee(value))
-    found = factories.known().values() if wanted else ()
+    found = registered.factories().values() if wanted else ()
     return tuple(each.name for each in found if wanted & set(re.findall(r"\w+", each.returns)))
 
 

@@ -5,7 +5,7 @@ import enum
 import json
 import math
 from collections.abc import Callable, Iterator, Mapping
-from datetime import timedelta
+from datetime import date, datetime, time, timedelta
 from pathlib import Path
 from typing import Any
 
@@ -19,6 +19,7 @@ Path_ = tuple[Step, ...]
 _PLAIN = (type(None), bool, int, float, str)
 _ORDERED: dict[type[Any], str] = {list: "list", tuple: "tuple", set: "set", frozenset: "frozenset"}
 _PATH = type(Path())
+_MOMENTS = (datetime, date, time)
 _INTERNED = (*_PLAIN, bytes, enum.Enum)
 """Of these fiddle takes two that are equal for one."""
 
@@ -160,22 +161,22 @@ class _Writer:
         if type(value) is timedelta:
             parts = [value.days, value.seconds, value.microseconds]
             return {"_type_": "timedelta", "value": parts}
+        if type(value) in _MOMENTS:
+            return {"_type_": type(value).__name__, "value": value.isoformat()}
         return {"_type_": "import", "value": self._name(value, path)}
 
     def _member(self, value: enum.Enum, path: Path_) -> str:
-        cls = type(value)
-        if cls.__members__.get(value.name) is not value:
+        found = names.stored_name(value, self._files)
+        if found is None and self._name(type(value), path):
             self._refuse(path, f"{value!r} cannot be stored", "name it as a member of its enum")
-        return f"{self._name(cls, path)}.{value.name}"
+        return found or ""
 
     def _name(self, value: Any, path: Path_) -> str:
-        found = names.name_of(value)
+        found = names.stored_name(value, self._files)
         if found is None:
             message, hint = names.why_nameless(value)
             self._refuse(path, message, hint)
-            return ""
-        module, qualname = found
-        return f"{self._files.get(module, module)}:{qualname}"
+        return found or ""
 
     def _refuse(self, path: Path_, message: str, hint: str) -> None:
         where = format_path(path)

@@ -1,7 +1,9 @@
 """Names that lead back to a value: `torch:bfloat16`."""
 
+import enum
 import functools
 import sys
+from collections.abc import Mapping
 from types import FunctionType, MethodType, ModuleType
 from typing import Any
 
@@ -19,6 +21,22 @@ def name_of(value: Any) -> tuple[str, str] | None:
         found = getattr(found, part, None)
     same = found is value or (isinstance(value, MethodType) and found == value)
     return (module, qualname) if same and value is not None else None
+
+
+def stored_name(value: Any, files: Mapping[str, str]) -> str | None:
+    """The name that a stored config has for it: `pkg.mod:qualname`, `path.py:Class.MEMBER`.
+
+    `files`: modules that are known by their file, name to path. None for what has no name.
+    """
+    if isinstance(value, enum.Enum):
+        cls = stored_name(type(value), files)
+        is_member = type(value).__members__.get(value.name) is value
+        return f"{cls}.{value.name}" if cls is not None and is_member else None
+    found = name_of(value)
+    if found is None:
+        return None
+    module, qualname = found
+    return f"{files.get(module, module)}:{qualname}"
 
 
 def why_nameless(value: Any) -> tuple[str, str]:

@@ -7,7 +7,7 @@ import types
 from collections.abc import Callable, Iterator, Mapping
 from typing import Any
 
-from nemorun_cli.config import hints, standins
+from nemorun_cli.config import annotations, hints, standins
 from nemorun_cli.core.overrides import Step
 
 with standins.deferred():
@@ -112,12 +112,62 @@ def declared(node: Any, parameter: inspect.Parameter) -> Any:
     return hints.hints_of(target_of(node)).get(parameter.name, Any)
 
 
+def unknown_type(node: Any, parameter: inspect.Parameter) -> str | None:
+    """The type that the parameter declares, as written, if values cannot be told to be of it."""
+    found = hints.hints_of(target_of(node)).get(parameter.name)
+    if found is not None and annotations.is_known(annotations.bare(found)):
+        return None
+    written = parameter.annotation if found is None else found
+    if written is parameter.empty:
+        return None
+    return written if isinstance(written, str) else repr(written)
+
+
+def fits(node: Any, declared: Any) -> bool:
+    """Whether what the node makes can be of the declared type, as far as that can be known."""
+    target, wanted = target_of(node), annotations.classes_of(declared)
+    if not isinstance(target, type) or set(wanted) & set(annotations.NAMED):
+        return True
+    try:
+        return not wanted or issubclass(target, wanted)
+    except TypeError:  # Such as a protocol with attributes.
+        return True
+
+
+def values(node: Any) -> Iterator[tuple[str | int, Any]]:
+    """Each argument that is set or has a default, with its value."""
+    given = arguments(node)
+    yield from given.items()
+    for parameter in fields(node):
+        if parameter.name not in given and has_default(parameter):
+            yield parameter.name, default_of(node, parameter)
+
+
 def get(node: Any, key: str | int, parameter: inspect.Parameter | None) -> Any:
     """What is set, else a copy of the default, else MISSING."""
     given = node.__arguments__
     if key in given:
         return given[key]
     return MISSING if parameter is None else default_of(node, parameter)
+
+
+def given(node: Any, key: str | int) -> Any:
+    """What is set, else MISSING."""
+    return node.__arguments__.get(key, MISSING)
+
+
+def has(value: Any, key: str | int) -> bool:
+    """Whether it is a node that can have this argument."""
+    return is_node(value) and (key in value.__arguments__ or key in parameters(value))
+
+
+def set_at(node: Any, key: str | int) -> tuple[str, int] | None:
+    """The file and line that set an argument while fiddle kept account; None if none did."""
+    entries = [each for each in node.__argument_history__.get(key, ()) if each.kind.value == 1]
+    if not entries:
+        return None
+    location = entries[-1].location
+    return location.filename, location.line_number
 
 
 def is_set(node: Any, key: str | int) -> bool:
@@ -205,6 +255,14 @@ def _copied(value: Any) -> Any:
     if isinstance(value, _PLAIN) or dataclasses.is_dataclass(value):
         return copy.deepcopy(value)
     return value
+
+
+def with_history(work: Callable[[], Any]) -> Any:
+    """What the work returns; fiddle keeps account of who sets what meanwhile."""
+    from fiddle import history
+
+    with history.set_tracking(enabled=True):
+        return work()
 
 
 def without_history(work: Callable[[], Any]) -> Any:

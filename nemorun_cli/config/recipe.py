@@ -1,21 +1,37 @@
 """From the text RECIPE and its overrides to a settled config."""
 
-import difflib
-from collections.abc import Sequence
+from collections.abc import Iterator, Mapping
 from dataclasses import dataclass, replace
 from pathlib import Path
 from typing import Any
 
-from nemorun_cli.config import complete, discover, nodes
-from nemorun_cli.config.apply import apply
+from nemorun_cli.config import complete, outline
+from nemorun_cli.config.apply import Applier
+from nemorun_cli.config.assignments import Assignment, of_arguments, of_files
+from nemorun_cli.config.calls import called
 from nemorun_cli.config.canonical import Document, config_hash, text_of
 from nemorun_cli.config.document import from_document, to_document
-from nemorun_cli.config.finding import Found, find, found_at
+from nemorun_cli.config.finding import Found, find
 from nemorun_cli.config.loading import Importer
+from nemorun_cli.config.registered import Registered
+from nemorun_cli.config.trail import Origins
 from nemorun_cli.core.errors import UsageError
 from nemorun_cli.core.overrides import parse_call
 
-_SHOWN = 12  # names in a hint
+
+@dataclass(frozen=True, kw_only=True)
+class Changes:
+    """What is to be changed of a config: by files, and then by arguments."""
+
+    arguments: tuple[str, ...] = ()
+    files: tuple[str, ...] = ()
+    cwd: Path = Path()
+    """The folder to which the names of files are relative."""
+
+    def assignments(self) -> Iterator[Assignment | UsageError]:
+        """All of them, in the order in which they count."""
+        yield from of_files(self.files, self.cwd)
+        yield from of_arguments(self.arguments, self.cwd)
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -28,12 +44,14 @@ class Resolved:
     text: str
     """What config.json holds."""
     config_hash: str
-    overrides: tuple[str, ...]
-    """As typed."""
+    origins: Origins
+    """What set each path."""
     source: dict[str, Any]
     """Where the recipe stands: target, origin, file, line, arguments."""
     own_file: Path | None
     """The recipe's file, where it travels alone with the job as there is no project."""
+    notices: tuple[str, ...] = ()
+    """What the user should know of how values were read."""
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -45,44 +63,51 @@ class Loaded:
     function: Any
     found: Found
     arguments: tuple[str, ...]
-    importer: Importer
-    factories: "Factories"
+    registered: Registered
 
 
-def load(recipe: str, *, root: Path | None, cwd: Path) -> Loaded:
-    """Import the recipe's module and call the recipe; UsageError if that cannot be done."""
+def load(recipe: str, *, root: Path | None, cwd: Path, outlines: Path | None = None) -> Loaded:
+    """Import the recipe's module and call the recipe; UsageError if that cannot be done.
+
+    `outlines`: the store in which to keep, for completion, what can be set in it.
+    """
     name, arguments = parse_call(recipe)
     found = find(name, root=root, cwd=cwd)
     importer = Importer(found.folder)
-    factories = Factories(root, importer)
+    registered = Registered(root, importer)
     function = importer.locate(found.target)
-    config = _made(function, arguments, name, importer, factories)
-    return Loaded(
+    config = called(function, arguments, name, registered)
+    registered.begin(config, getattr(function, "__module__", ""))
+    loaded = Loaded(
         recipe=name,
         config=config,
         function=function,
         found=replace(found, line=found.line or _line_of(function)),
         arguments=arguments,
-        importer=importer,
-        factories=factories,
+        registered=registered,
     )
+    key = outline.key_of(recipe, root=root, cwd=cwd)
+    if outlines is not None and not outline.is_kept(outlines, key):
+        from nemorun_cli.config import survey
+
+        survey.keep(loaded, key, outlines)
+    return loaded
 
 
-def resolve(recipe: str, overrides: Sequence[str], *, root: Path | None, cwd: Path) -> Resolved:
-    """The config that a launch with these overrides would execute.
+def resolve(
+    recipe: str, changes: Changes, *, root: Path | None, outlines: Path | None = None
+) -> Resolved:
+    """The config that a launch with these changes would execute.
 
     UsageError with every problem at once: what cannot be read or applied, then what is missing,
     then what cannot be stored. Nothing is built.
     """
-    loaded = load(recipe, root=root, cwd=cwd)
-    document = _settled(loaded.config, overrides, loaded.importer, loaded.factories)
+    loaded = load(recipe, root=root, cwd=changes.cwd, outlines=outlines)
+    settled = _settled(loaded.config, changes, loaded.registered, root=root, earlier={})
     found = loaded.found
-    return Resolved(
+    return replace(
+        settled,
         recipe=loaded.recipe,
-        document=document,
-        text=text_of(document),
-        config_hash=config_hash(document),
-        overrides=tuple(overrides),
         source={
             "target": found.target,
             "origin": found.origin,
@@ -94,89 +119,49 @@ def resolve(recipe: str, overrides: Sequence[str], *, root: Path | None, cwd: Pa
     )
 
 
-def reapply(document: Document, overrides: Sequence[str], *, root: Path | None) -> Resolved:
-    """A stored config with overrides on top.
+def reapply(
+    document: Document, changes: Changes, *, root: Path | None, earlier: Mapping[str, Any]
+) -> Resolved:
+    """A stored config with changes on top; `earlier` is what is known to have set its paths.
 
-    Targets are imported from `root`, the stored code, and only if there are overrides: without any
+    Targets are imported from `root`, the stored code, and only if there are changes: without any
     it is the same config, and nothing is imported.
     """
-    if overrides:
-        importer = Importer(root)
-        config = from_document(document, importer.locate)
-        document = _settled(config, overrides, importer, Factories(root, importer))
+    if not changes.arguments and not changes.files:
+        return _resolved(document, dict(earlier))
+    registered = Registered(root, Importer(root))
+    config = from_document(document, registered.importer.locate)
+    registered.begin(config, "")
+    return _settled(config, changes, registered, root=root, earlier=earlier)
+
+
+def _settled(
+    config: Any,
+    changes: Changes,
+    registered: Registered,
+    *,
+    root: Path | None,
+    earlier: Mapping[str, Any],
+) -> Resolved:
+    applier = Applier(registered)
+    config = applier.apply(config, changes.assignments())
+    complete.require(config)
+    origins = applier.trail.origins(config, root=root, earlier=earlier)
+    complete.write_defaults(config)
+    document = to_document(config, files=registered.importer.files())
+    return replace(_resolved(document, origins), notices=tuple(applier.notices))
+
+
+def _resolved(document: Document, origins: Origins) -> Resolved:
     return Resolved(
         recipe="",
         document=document,
         text=text_of(document),
         config_hash=config_hash(document),
-        overrides=tuple(overrides),
+        origins=origins,
         source={},
         own_file=None,
     )
-
-
-class Factories:
-    """The factories that are registered, read when the first one is asked for."""
-
-    def __init__(self, root: Path | None, importer: Importer) -> None:
-        self._root = root
-        self._importer = importer
-        self._known: dict[str, discover.RecipeSource] | None = None
-
-    def __call__(self, text: str) -> Any:
-        """The node that `adamw` or `adamw(lr=1e-3)` makes; LookupError if none has the name."""
-        name, arguments = parse_call(text)
-        source = self.known().get(name)
-        if source is None:
-            near = difflib.get_close_matches(name, self.known(), n=1)
-            meant = f"did you mean {near[0]!r}? " if near else ""
-            listed = ", ".join(list(self.known())[:_SHOWN]) or "none"
-            raise LookupError(f"{meant}registered factories: {listed}")
-        function = self._importer.locate(found_at(source, self._root).target)
-        return _made(function, arguments, name, self._importer, self)
-
-    def known(self) -> dict[str, discover.RecipeSource]:
-        """Those that win their name."""
-        if self._known is None:
-            found = discover.catalogue(self._root, entry_points=False).factories
-            self._known = {each.name: each for each in found if not each.shadowed}
-        return self._known
-
-
-def _made(
-    function: Any, arguments: Sequence[str], name: str, importer: Importer, factories: Factories
-) -> Any:
-    """What a recipe or factory returns for arguments such as `size=medium`."""
-    if not callable(function):
-        raise UsageError(f"{name!r} is no function")
-    try:
-        call = nodes.make("config", getattr(function, "func", function), [], {})
-    except (TypeError, ValueError) as error:
-        raise UsageError(f"{name!r} is no recipe: {error}") from None
-    apply(call, arguments, factories)
-    complete.require(call, form=f"{name}({{}}=VALUE)")
-    given = nodes.arguments(call)
-    positional = tuple(given.pop(key) for key in sorted(k for k in given if isinstance(k, int)))
-    config = importer.call(function, positional, {str(key): each for key, each in given.items()})
-    if not nodes.is_node(config):
-        raise UsageError(
-            f"{name!r} returned {_what(config)}, not a Fiddle config",
-            hint=f"return fdl.Partial({name.rpartition(':')[2]}, ...), which the job calls",
-        )
-    return config
-
-
-def _settled(
-    config: Any, overrides: Sequence[str], importer: Importer, factories: Factories
-) -> Document:
-    apply(config, overrides, factories)
-    complete.require(config)
-    complete.write_defaults(config)
-    return to_document(config, files=importer.files())
-
-
-def _what(value: Any) -> str:
-    return "nothing" if value is None else f"a {type(value).__name__}"
 
 
 def _line_of(function: Any) -> int | None:

@@ -6,7 +6,7 @@ import math
 import pathlib
 import re
 from collections.abc import Iterable
-from datetime import timedelta
+from datetime import date, datetime, time, timedelta
 from typing import Any
 
 from nemorun_cli.config.annotations import name_of
@@ -19,6 +19,7 @@ _INTEGER = re.compile(r"[+-]?(?:\d[\d_]*|0[xX][\da-fA-F_]+|0[bB][01_]+|0[oO][0-7
 _ROUND = re.compile(r"([+-]?\d{1,15})[eE]\+?(\d{1,2})", re.ASCII)
 _FLOAT = re.compile(r"[+-]?(?:\d[\d_]*\.?[\d_]*|\.\d[\d_]*)(?:[eE][+-]?\d+)?", re.ASCII)
 _NOT_FINITE = re.compile(r"[+-]?\.?(?:inf|infinity|nan)", re.IGNORECASE)
+_MOMENTS = {datetime: "2026-05-01T12:00", date: "2026-05-01", time: "12:00"}
 
 
 class MismatchError(ValueError):
@@ -112,9 +113,18 @@ def read_bytes(item: Item, annotation: Any) -> bytes:
 def read_timedelta(item: Item, annotation: Any) -> timedelta:
     """`30s`, `10m`, `2h`; a bare number is minutes."""
     try:
-        return timedelta(seconds=parse_duration(read_word(item, annotation)))
+        return timedelta(seconds=parse_duration(read_text(item, annotation)))
     except (ValueError, OverflowError):
         raise MismatchError("a length of time such as 30s, 10m or 2h", item) from None
+
+
+def read_moment(item: Item, annotation: Any) -> datetime | date | time:
+    """A date, a time or both, as in ISO 8601; the time zone only if it is written."""
+    try:
+        return annotation.fromisoformat(read_text(item, annotation).strip())  # type: ignore[no-any-return]
+    except ValueError:
+        example = _MOMENTS[annotation]
+        raise MismatchError(f"a {annotation.__name__} such as {example}", item) from None
 
 
 def read_enum(item: Item, annotation: Any) -> enum.Enum:

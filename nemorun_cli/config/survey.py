@@ -8,8 +8,9 @@ from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 from nemorun_cli.config import annotations, nodes, outline
-from nemorun_cli.config.describe import as_text, documented, fitting
+from nemorun_cli.config.describe import documented, fitting
 from nemorun_cli.config.outline import Field
+from nemorun_cli.config.values import as_text
 from nemorun_cli.core.overrides import Step
 
 if TYPE_CHECKING:
@@ -19,10 +20,9 @@ _LONGEST = 40  # characters of a value
 
 
 def keep(loaded: "Loaded", key: outline.Key, home: Path) -> None:
-    """Keep the outline of this config, as it is now, unless it is kept; never an error."""
+    """Keep the outline of this config as it is now; never an error."""
     try:
-        if not outline.is_kept(home, key):
-            outline.keep(home, key, list(_fields(loaded)), list(_files(loaded)))
+        outline.keep(home, key, list(_fields(loaded)), list(_files(loaded)))
     except Exception:  # noqa: BLE001 # Of other people's types; a launch must not fail for this.
         return
 
@@ -38,7 +38,7 @@ def _fields(loaded: "Loaded") -> Iterator[Field]:
             declared = nodes.declared(node, parameter)
             is_node = nodes.is_node(value)
             told = (_type_and_value(declared, value), documents.get(parameter.name, ""))
-            words = (*fitting(declared, value, loaded.factories), *_words(declared))
+            words = (*fitting(declared, value, loaded.registered), *_words(declared))
             name = f"{start}{parameter.name}"
             yield Field(name, is_node, words, ": ".join(filter(None, told)))
             yield from _keys(name, value)

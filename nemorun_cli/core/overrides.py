@@ -15,6 +15,8 @@ _CLOSERS = {"(": ")", "[": "]", "{": "}"}
 _TOKEN = re.compile(
     r"""(?<=[=,(\[{:\s])(?:"(?:[^"\\]|\\.)*"|'(?:[^'\\]|\\.)*')|[()\[\]{},]""", re.DOTALL
 )
+_NAME = r"((?!\d)\w+(?:\.(?!\d)\w+)*)"
+_TAG, _CLASS = re.compile(f"@{_NAME}"), re.compile(f"{_NAME}:")
 _QUOTED = re.compile(r"""\[\s*("(?:[^"\\]|\\.)*"|'(?:[^'\\]|\\.)*')\s*\]""", re.DOTALL)
 
 
@@ -30,14 +32,34 @@ class Step:
 
 
 @dataclass(frozen=True, kw_only=True)
+class Selector:
+    """All arguments that carry a tag, or all nodes that call a class."""
+
+    name: str
+    by_tag: bool
+    start: int = field(default=0, compare=False)
+    end: int = field(default=0, compare=False)
+
+    def __str__(self) -> str:
+        return f"@{self.name}" if self.by_tag else f"{self.name}:"
+
+
+@dataclass(frozen=True, kw_only=True)
 class Override:
     """One change of a config, as typed."""
 
     path: tuple[Step, ...]
+    """From the root; from each node that a class selects; none below a tag."""
     operation: str
     text: str = ""
     """What comes after the operation, untouched."""
+    selector: Selector | None = None
     argument: str = field(default="", compare=False)
+
+    @property
+    def where(self) -> str:
+        """What is changed, as it would be typed."""
+        return f"{self.selector or ''}{format_path(self.path)}"
 
     @property
     def value_start(self) -> int:
@@ -48,11 +70,14 @@ class Override:
 def parse(argument: str) -> Override:
     """What an argument asks for; UsageError with one problem that points into it."""
     reset = argument.startswith("~")
-    path, at = _path(argument, start=int(reset))
+    selector, at = _selector(argument, start=int(reset))
+    path: tuple[Step, ...] = ()
+    if selector is None or not selector.by_tag:
+        path, at = _path(argument, start=at)
     if reset:
         if at < len(argument):
             raise _wrong(argument, at, "'~path' takes no value", hint="it goes back to the default")
-        return Override(path=path, operation=RESET, argument=argument)
+        return Override(path=path, operation=RESET, selector=selector, argument=argument)
     found = _OPERATION.match(argument, at)
     if found is None:
         raise _wrong(argument, at, "expects PATH=VALUE", hint=_how(argument, at))
@@ -60,6 +85,7 @@ def parse(argument: str) -> Override:
         path=path,
         operation=found.group(),
         text=argument[found.end() :],
+        selector=selector,
         argument=argument,
     )
 
@@ -100,8 +126,9 @@ def _separated(text: str, at: int, end: int) -> Iterator[str]:
 
 def format(override: Override) -> str:  # noqa: A001 # The pair of `parse`.
     """The shortest argument that means this override."""
-    path = format_path(override.path)
-    return f"~{path}" if override.operation == RESET else path + override.operation + override.text
+    if override.operation == RESET:
+        return f"~{override.where}"
+    return override.where + override.operation + override.text
 
 
 def format_path(path: tuple[Step, ...]) -> str:
@@ -121,6 +148,16 @@ def is_bare(name: str) -> bool:
     """Whether a name can stand in a path without brackets, and means itself."""
     found = _BARE.fullmatch(name)
     return found is not None and _INDEX.fullmatch(name) is None and not name.endswith(("+", "-"))
+
+
+def _selector(argument: str, *, start: int) -> tuple[Selector | None, int]:
+    by_tag = argument[start : start + 1] == "@"
+    found = (_TAG if by_tag else _CLASS).match(argument, start)
+    if found is None:
+        return None, start
+    name, first = found.group(1), found.start(1)
+    selector = Selector(name=name, by_tag=by_tag, start=first, end=first + len(name))
+    return selector, found.end()
 
 
 def _path(argument: str, *, start: int) -> tuple[tuple[Step, ...], int]:
@@ -172,10 +209,10 @@ def _how(argument: str, at: int) -> str:
         return "no spaces around '='"
     if argument.startswith("-"):
         return "options come with two dashes: see --help"
-    if at == 0 and argument[:1] == "@":
-        return "setting by tag is not there yet: write the path"
+    if argument[at : at + 1] == "@":
+        return "@Tag=VALUE sets all arguments with a tag"
     if argument[at : at + 1] == ":":
-        return "setting by class is not there yet: write the path"
+        return "Class:path=VALUE sets the path in each node that calls the class"
     return 'such as optim.lr=3e-4, layers[0]=64 or table["a.b"]=x'
 
 

@@ -51,6 +51,8 @@ class RunRecord:
     workdir: str = "."
     """Where the payload starts, in its working folder or, without code, anywhere."""
     overrides: tuple[str, ...] = ()
+    files: tuple[str, ...] = ()
+    """Those of overrides, by their names as typed."""
     settings: Mapping[str, Any] = field(default_factory=dict)
     """Each setting as used: name to {value, source}."""
     environment: Mapping[str, Any] = field(default_factory=dict)

@@ -114,6 +114,10 @@ class Builder:
         return found
 
 
+def _moment(kind: str, text: str) -> Any:  # noqa: ANN401
+    return getattr(importlib.import_module("datetime"), kind).fromisoformat(text)
+
+
 CONTAINERS: dict[str, Callable[[Any], Any]] = {
     "tuple": tuple,
     "set": set,
@@ -126,6 +130,9 @@ SCALARS: dict[str, Callable[[Any], Any]] = {
     "timedelta": lambda value: importlib.import_module("datetime").timedelta(
         *(value if isinstance(value, list) else (0, value))  # Days, seconds and so on; or seconds.
     ),
+    "datetime": lambda text: _moment("datetime", text),
+    "date": lambda text: _moment("date", text),
+    "time": lambda text: _moment("time", text),
     "float": float,
 }
 

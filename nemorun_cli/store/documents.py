@@ -232,6 +232,7 @@ _RECORD: Mapping[str, _Check] = {
     "argv": _or_none(_texts),
     "workdir": _text,
     "overrides": _texts,
+    "files": _texts,
     "settings": _object,
     "environment": _object,
     "after": _texts,

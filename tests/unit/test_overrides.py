@@ -7,7 +7,7 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from nemorun_cli.core.errors import UsageError
-from nemorun_cli.core.overrides import Override, Step, format, parse  # noqa: A004
+from nemorun_cli.core.overrides import Override, Selector, Step, format, parse  # noqa: A004
 
 
 def path(*steps: str | int | Step) -> tuple[Step, ...]:
@@ -56,6 +56,31 @@ def test_an_argument_is_a_path_an_operation_and_a_text(
 
 
 @pytest.mark.parametrize(
+    ("argument", "selector", "steps", "operation"),
+    [
+        ("@Rate=1", Selector(name="Rate", by_tag=True), (), "="),
+        ("@Rate+=1", Selector(name="Rate", by_tag=True), (), "+="),
+        ("~@Rate", Selector(name="Rate", by_tag=True), (), "~"),
+        ("Adam:lr=1", Selector(name="Adam", by_tag=False), path("lr"), "="),
+        (
+            "Outer.Inner:a[0].b-=1",
+            Selector(name="Outer.Inner", by_tag=False),
+            path("a", 0, "b"),
+            "-=",
+        ),
+        ("~Adam:lr", Selector(name="Adam", by_tag=False), path("lr"), "~"),
+    ],
+)
+def test_a_tag_or_a_class_selects(
+    argument: str, selector: Selector, steps: tuple[Step, ...], operation: str
+) -> None:
+    override = parse(argument)
+
+    assert (override.selector, override.path, override.operation) == (selector, steps, operation)
+    assert format(override) == argument
+
+
+@pytest.mark.parametrize(
     ("argument", "start", "message"),
     [
         ("", 0, "expects the name of a field"),
@@ -70,7 +95,11 @@ def test_an_argument_is_a_path_an_operation_and_a_text(
         ("0=1", 0, "a path begins with the name of a field"),
         ("a[0]b=1", 4, "expects PATH=VALUE"),
         ("~a=1", 2, "'~path' takes no value"),
-        ("@Lr=1", 0, "expects the name of a field"),
+        ("@=1", 0, "expects the name of a field"),
+        ("@Lr.=1", 3, "expects PATH=VALUE"),
+        ("@Lr", 3, "expects PATH=VALUE"),
+        ("Adam:=1", 5, "expects the name of a field"),
+        ("a.b:c:d=1", 5, "expects PATH=VALUE"),
         ("--nodes", 7, "expects PATH=VALUE"),
     ],
 )
@@ -97,13 +126,22 @@ FIELDS = st.from_regex(r"[a-z_][a-z0-9_-]{0,5}[a-z0-9_]", fullmatch=True).map(
 )
 INDICES = st.integers(-99, 99).map(lambda index: Step(name=index))
 OVERRIDES = st.builds(
-    lambda first, rest, operation, text: Override(
-        path=(first, *rest), operation=operation, text="" if operation == "~" else text
+    lambda first, rest, operation, text, selector: Override(
+        path=() if selector is not None and selector.by_tag else (first, *rest),
+        operation=operation,
+        text="" if operation == "~" else text,
+        selector=selector,
     ),
     FIELDS,
     st.lists(NAMES | FIELDS | INDICES, max_size=4),
     st.sampled_from(["=", "+=", "-=", "~"]),
     st.text(max_size=12),
+    st.none()
+    | st.builds(
+        lambda name, by_tag: Selector(name=name, by_tag=by_tag),
+        st.from_regex(r"[A-Za-z_]\w{0,5}(\.[a-z]\w{0,3})?", fullmatch=True),
+        st.booleans(),
+    ),
 )
 
 

@@ -3,10 +3,20 @@
 from __future__ import annotations
 
 import enum
+from collections.abc import Sequence
 from dataclasses import dataclass, field
+from pathlib import Path
 from typing import TYPE_CHECKING, Any, Literal
 
 import fiddle as fdl
+
+from nemorun_cli.config.apply import Applier
+from nemorun_cli.config.discover import RecipeSource
+from nemorun_cli.config.loading import Importer
+from nemorun_cli.config.recipe import Changes
+from nemorun_cli.config.registered import Registered
+
+TOP = Path()
 
 if TYPE_CHECKING:
     from not_there import Unknown  # type: ignore[import-not-found]
@@ -93,8 +103,27 @@ FACTORIES = {
 }
 
 
-def factories(text: str) -> Any:
-    name = text.partition("(")[0]
-    if name not in FACTORIES:
-        raise LookupError(f"registered factories: {', '.join(FACTORIES)}")
-    return FACTORIES[name]()
+class Parts(Registered):
+    """These factories, without a file that they are found in."""
+
+    def __init__(self) -> None:
+        super().__init__(None, Importer(None))
+
+    def factories(self) -> dict[str, RecipeSource]:
+        return {name: source(name) for name in FACTORIES}
+
+    def make(self, name: str, arguments: tuple[str, ...]) -> Any:
+        assert not arguments
+        return FACTORIES[name]()
+
+
+def source(name: str) -> RecipeSource:
+    return RecipeSource(name, name, "parts", "parts.py", 1, "", "project", "factory", "")
+
+
+def apply(made: Any, arguments: Sequence[str], files: Sequence[str] = (), cwd: Path = TOP) -> Any:
+    """The config after these overrides, with these factories at hand."""
+    applier = Applier(Parts())
+    applier.registered.begin(made, __name__)
+    changes = Changes(arguments=tuple(arguments), files=tuple(files), cwd=cwd)
+    return applier.apply(made, changes.assignments())

@@ -7,10 +7,9 @@ import fiddle as fdl
 from hypothesis import example, given
 
 from nemorun_cli.config import nodes
-from nemorun_cli.config.apply import apply
 from nemorun_cli.config.document import to_document
 from nemorun_cli.config.render import lines
-from tests.unit.config.parts import SGD, AdamW, Color, Model, factories, loss, train
+from tests.unit.config.parts import SGD, AdamW, Color, Model, apply, loss, train
 from tests.unit.config.test_document import CONFIGS
 
 
@@ -59,7 +58,7 @@ def test_what_is_shown_can_be_typed() -> None:
     again: Any = fdl.Partial(
         train, model=fdl.Config(Model, width=0), optim=fdl.Config(AdamW), steps=0
     )
-    apply(again, typed, factories)
+    again = apply(again, typed)
 
     assert nodes.is_node(again)
     assert again == made

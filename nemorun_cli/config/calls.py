@@ -1,0 +1,41 @@
+"""Calling recipes and factories with what stands in their brackets."""
+
+from collections.abc import Sequence
+from pathlib import Path
+from typing import Any
+
+from nemorun_cli.config import complete, nodes
+from nemorun_cli.config.apply import Applier
+from nemorun_cli.config.assignments import of_arguments
+from nemorun_cli.config.registered import Registered
+from nemorun_cli.core.errors import UsageError
+
+
+def called(function: Any, arguments: Sequence[str], name: str, registered: Registered) -> Any:
+    """The config that a recipe or factory returns for arguments such as `size=medium`.
+
+    UsageError for what is no recipe, and with every problem of the arguments at once.
+    """
+    if not callable(function):
+        raise UsageError(f"{name!r} is no function")
+    try:
+        call = nodes.make("config", getattr(function, "func", function), [], {})
+    except (TypeError, ValueError) as error:
+        raise UsageError(f"{name!r} is no recipe: {error}") from None
+    Applier(registered).apply(call, of_arguments(arguments, Path()))
+    complete.require(call, form=f"{name}({{}}=VALUE)")
+    given = nodes.arguments(call)
+    positional = tuple(given.pop(key) for key in sorted(k for k in given if isinstance(k, int)))
+    named = {str(key): each for key, each in given.items()}
+    importer = registered.importer
+    config = nodes.with_history(lambda: importer.call(function, positional, named))
+    if not nodes.is_node(config):
+        raise UsageError(
+            f"{name!r} returned {_what(config)}, not a Fiddle config",
+            hint=f"return fdl.Partial({name.rpartition(':')[2]}, ...), which the job calls",
+        )
+    return config
+
+
+def _what(value: Any) -> str:
+    return "nothing" if value is None else f"a {type(value).__name__}"

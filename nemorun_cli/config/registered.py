@@ -1,0 +1,156 @@
+"""What overrides can name: registered factories, and what the config itself is made of."""
+
+import difflib
+import sys
+from collections.abc import Iterator
+from pathlib import Path
+from typing import Any
+
+from nemorun_cli.config import annotations, discover, names, nodes
+from nemorun_cli.config.finding import found_at
+from nemorun_cli.config.loading import Importer
+from nemorun_cli.core.errors import UsageError
+from nemorun_cli.core.overrides import parse_call
+
+_SHOWN = 12  # names in a hint
+
+
+class Registered:
+    """The factories of a project, and the code that a recipe's config names. Read when asked for.
+
+    Nothing is imported for the sake of a value: a function or class can be named only if a module
+    that the recipe has loaded anyway defines it, a target only if the config or a factory has it.
+    """
+
+    def __init__(self, root: Path | None, importer: Importer) -> None:
+        self.importer = importer
+        self._root = root
+        self._factories: dict[str, discover.RecipeSource] | None = None
+        self._config: Any = None
+        self._module = ""
+        self._code: dict[str, Any] | None = None
+        self._values: dict[tuple[str | None, str | int], set[str]] = {}
+        self._misfits: set[str | None] = set()
+
+    def begin(self, config: Any, module: str) -> None:
+        """Take this config, and the module of its recipe, for what can be named."""
+        self._config, self._module, self._code = config, module, None
+
+    def factories(self) -> dict[str, discover.RecipeSource]:
+        """Those that win their name."""
+        if self._factories is None:
+            found = discover.catalogue(self._root, entry_points=False).factories
+            self._factories = {each.name: each for each in found if not each.shadowed}
+        return self._factories
+
+    def make(self, name: str, arguments: tuple[str, ...]) -> Any:
+        """What a factory returns for these arguments."""
+        from nemorun_cli.config.calls import called  # It applies overrides, which name things.
+
+        target = found_at(self.factories()[name], self._root).target
+        return called(self.importer.locate(target), arguments, name, self)
+
+    def named(self, text: str, annotation: Any) -> Any:
+        """What `adamw`, `adamw(lr=1e-3)` or the name of a function or class stands for.
+
+        LookupError, with what there is, if nothing has the name; UsageError for wrong arguments.
+        """
+        name, arguments = parse_call(text)
+        if name in self.factories():
+            return self.make(name, arguments)
+        wanted = set(annotations.classes_of(annotation)) & set(annotations.NAMED)
+        defined = dict(self._defined(annotation)) if wanted else {}
+        if name == text and name in defined:
+            return defined[name]
+        known = [*self.factories(), *defined]
+        near = difflib.get_close_matches(name, known, n=1)
+        meant = f"did you mean {near[0]!r}? " if near else ""
+        listed = ", ".join(known[:_SHOWN]) or "none"
+        word = "known here" if wanted else "registered factories"
+        raise LookupError(f"{meant}{word}: {listed}")
+
+    def located(self, name: str) -> Any:
+        """The code under a name of a stored config; LookupError unless it is known anyway."""
+        code = self._known()
+        if name not in code:
+            self._learn_factories(name)
+        if name not in code:
+            raise LookupError("it has to be what the recipe uses there, or what a factory makes")
+        return code[name]
+
+    def holds(self, target: str, argument: str | int, value: Any) -> bool:
+        """Whether the recipe itself, or a factory, gives an argument this very value."""
+        self._known()
+        return repr(value) in self._values.get((target, argument), ())
+
+    def accepts(self, node: Any, annotation: Any) -> bool:
+        """Whether a node may stand where a type is declared: it fits, or the recipe does so too."""
+        self._known()
+        return nodes.fits(node, annotation) or self._target(node) in self._misfits
+
+    def name_of(self, value: Any) -> str | None:
+        """The name under which a stored config has a function, class or member of an enum."""
+        return names.stored_name(value, self.importer.files())
+
+    def _target(self, node: Any) -> str | None:
+        return self.name_of(nodes.target_of(node))
+
+    def _defined(self, annotation: Any) -> Iterator[tuple[str, Any]]:
+        """The public functions and classes of the modules that the config is made of."""
+        targets = [nodes.target_of(node) for _, node in nodes.walk(self._config)]
+        modules = [self._module, *(getattr(each, "__module__", "") for each in targets)]
+        factories = self.factories()
+        for module in dict.fromkeys(modules):
+            for name, value in vars(sys.modules.get(module, sys)).items():
+                own = getattr(value, "__module__", None) == module and not name.startswith("_")
+                if own and name not in factories and annotations.is_named_by(value, annotation):
+                    yield name, value
+
+    def _known(self) -> dict[str, Any]:
+        if self._code is None:
+            self._code = {}
+            self._learn(self._config)
+        return self._code
+
+    def _learn(self, config: Any) -> None:
+        """Remember what a config is made of."""
+        for _, node in nodes.walk(config):
+            self._learn_code(nodes.target_of(node))
+            for tag in (each for tags in nodes.tags(node).values() for each in tags):
+                self._learn_code(tag)
+            for key, value in nodes.values(node):
+                self._values.setdefault((self._target(node), key), set()).add(repr(value))
+                self._learn_code(value)
+                self._learn_fit(node, key, value)
+
+    def _learn_fit(self, node: Any, key: str | int, value: Any) -> None:
+        parameter = nodes.parameters(node).get(str(key))
+        if not nodes.is_node(value) or parameter is None:
+            return
+        if not nodes.fits(value, nodes.declared(node, parameter)):
+            self._misfits.add(self._target(value))
+
+    def _learn_code(self, value: Any) -> None:
+        if isinstance(value, (list, tuple, set, frozenset)):
+            for each in value:
+                self._learn_code(each)
+        elif isinstance(value, dict):
+            for each in value.values():
+                self._learn_code(each)
+        elif not isinstance(value, annotations.SCALARS) and not nodes.is_node(value):
+            name = self.name_of(value)
+            if name is not None and self._code is not None:
+                self._code[name] = value
+
+    def _learn_factories(self, wanted: str) -> None:
+        """Ask the factories, the likely ones first, until one makes what is wanted."""
+        short = wanted.rpartition(":")[2].rpartition(".")[2]
+        sources = sorted(self.factories().values(), key=lambda each: short not in each.returns)
+        for source in sources:
+            try:
+                made = self.make(source.name, ())
+            except UsageError:
+                continue  # It needs arguments, or its module something that is not here.
+            self._learn(made)
+            if wanted in self._known():
+                return

@@ -1,0 +1,118 @@
+"""Who set what: the recipe, the files, the arguments, each in its turn."""
+
+from collections.abc import Iterator, Mapping
+from dataclasses import dataclass, field
+from pathlib import Path
+from typing import Any, NamedTuple
+
+from nemorun_cli.config import nodes
+from nemorun_cli.config.assignments import Assignment
+from nemorun_cli.config.values import as_text
+from nemorun_cli.core.overrides import Step, format_path
+
+Origin = dict[str, str | None]
+"""`kind`: default, recipe, file or argument; `place`: where; `value`: as typed, None if removed."""
+Origins = dict[str, list[Origin]]
+"""Path to what set it, the last one winning. What nobody set is left out."""
+_Key = tuple[int, str | int]
+
+
+class _Event(NamedTuple):
+    node: Any
+    """Kept, so that no other one gets its id."""
+    before: Any
+    after: Any
+    text: str | None
+    assignment: Assignment
+
+    @property
+    def origin(self) -> Origin:
+        """As it is stored."""
+        kind = "argument" if self.assignment.is_argument else "file"
+        return {"kind": kind, "place": self.assignment.place, "value": self.text}
+
+
+@dataclass
+class Trail:
+    """What overrides have changed, by node and argument; a node that two places share has one."""
+
+    _events: dict[_Key, list[_Event]] = field(default_factory=dict)
+    _replaced: dict[int, tuple[Any, _Event]] = field(default_factory=dict)
+    """A new node by its id: the one that stood there before, and what replaced it."""
+
+    def note(
+        self, node: Any, key: str | int, before: Any, after: Any, assignment: Assignment
+    ) -> None:
+        """An argument of a node has been changed."""
+        text = None if isinstance(after, nodes.Missing) else as_text(after)
+        event = _Event(node, before, after, text, assignment)
+        self._events.setdefault((id(node), key), []).append(event)
+        self.replaced(before, after, assignment)
+
+    def replaced(self, before: Any, after: Any, assignment: Assignment) -> None:
+        """A value has taken the place of another one."""
+        if nodes.is_node(after):
+            self._replaced[id(after)] = (before, _Event(after, before, after, None, assignment))
+
+    def origins(self, config: Any, *, root: Path | None, earlier: Mapping[str, Any]) -> Origins:
+        """What set each path of a config: what is known from earlier, the recipe, the overrides."""
+        story = _Story(self, root, earlier)
+        return {
+            format_path(path): told
+            for path, node, key in _arguments(config)
+            if (told := story.of(node, key, format_path(path)))
+        }
+
+    def events(self, node: Any, key: str | int) -> list[_Event]:
+        """What has changed an argument, in order."""
+        return self._events.get((id(node), key), [])
+
+    def predecessor(self, node: Any) -> tuple[Any, _Event] | None:
+        """The node that stood in the place of this one, and what replaced it."""
+        found = self._replaced.get(id(node))
+        return found if found is not None and found[1].node is node else None
+
+
+def _arguments(config: Any) -> Iterator[tuple[tuple[Step, ...], Any, str | int]]:
+    for path, node in nodes.walk(config):
+        for key in nodes.arguments(node):
+            yield (*path, Step(name=key)), node, key
+
+
+class _Story:
+    """Puts together what is known of an argument."""
+
+    def __init__(self, trail: Trail, root: Path | None, earlier: Mapping[str, Any]) -> None:
+        self._trail = trail
+        self._root = root
+        self._earlier = earlier
+
+    def of(self, node: Any, key: str | int, path: str) -> list[Origin]:
+        """What set it, in order."""
+        events = self._trail.events(node, key)
+        first = events[0].before if events else nodes.given(node, key)
+        told = self._begun(node, key, path, first)
+        return [*told, *(event.origin for event in events)]
+
+    def _begun(self, node: Any, key: str | int, path: str, first: Any) -> list[Origin]:
+        """What set it before any override of its own, and what it was then."""
+        found = self._trail.predecessor(node)
+        value = None if isinstance(first, nodes.Missing) else as_text(first)
+        if found is not None:
+            before, event = found
+            told = self.of(before, key, path) if nodes.has(before, key) else []
+            return [*told, {**event.origin, "value": value}]
+        if path in self._earlier:
+            return list(self._earlier[path])
+        place = nodes.set_at(node, key)
+        if place is not None:
+            return [{"kind": "recipe", "place": self._shown(*place), "value": value}]
+        if value is None or not self._trail.events(node, key):
+            return []
+        return [{"kind": "default", "place": nodes.callee(node), "value": value}]
+
+    def _shown(self, file: str, line: int) -> str:
+        path = Path(file)
+        if self._root is not None and path.is_relative_to(self._root):
+            path = path.relative_to(self._root)
+        return f"{path}:{line}"
