@@ -261,8 +261,12 @@ def with_history(work: Callable[[], Any]) -> Any:
     """What the work returns; fiddle keeps account of who sets what meanwhile."""
     from fiddle import history
 
-    with history.set_tracking(enabled=True):
+    before = history.tracking_enabled()
+    history.set_tracking(True)
+    try:
         return work()
+    finally:
+        history.set_tracking(before)
 
 
 def without_history(work: Callable[[], Any]) -> Any:
