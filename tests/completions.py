@@ -1,4 +1,4 @@
-"""Writes completions/ and the tables that completion reads, from the command line as Typer knows it."""
+"""Writes completions/, and the tables that completion reads, from what the commands say."""
 
 import dataclasses
 import sys
@@ -9,9 +9,8 @@ from typing import Any
 import typer
 
 from nemorun_cli import executors, launchers
-from nemorun_cli.cli import COMMANDS
+from nemorun_cli.cli import COMMANDS, shells
 from nemorun_cli.cli.boundary import root
-from nemorun_cli.cli.shells import SCRIPTS
 
 WIDTH = 100
 FLAGS = '''"""What each command takes: `make completions` writes this file from the commands."""
@@ -30,7 +29,7 @@ class Flag(NamedTuple):
 
 
 '''
-SETTINGS = '''"""The settings of each executor: `make completions` writes this file from their fields."""
+SETTINGS = '''"""The settings of each executor: `make completions` writes this file from the classes."""
 
 from collections.abc import Mapping
 
@@ -60,9 +59,8 @@ def settings_text() -> str:
     for name in executors.BUILT_IN:
         kind: Any = executors.load(name)
         lines.append(f'    "{name}": {{\n')
-        for each in (*dataclasses.fields(kind), *dataclasses.fields(kind.Resources)):
-            if each.metadata:
-                lines.append(_fitting(f'        "{each.name}": ("{_words(each)}", ', each.metadata["doc"]))
+        fields = (*dataclasses.fields(kind), *dataclasses.fields(kind.Resources))
+        lines += [_setting(each) for each in fields if each.metadata]
         lines.append("    },\n")
     return "".join([*lines, "}\n"])
 
@@ -80,6 +78,10 @@ def _flag(option: Any) -> str:
     value = "" if option.is_flag else choices or option.metavar or "VALUE"
     text = option.help.partition(";")[0].rstrip(".")
     return _fitting(f'        "{long}": Flag("{short if short != long else ""}", "{value}", ', text)
+
+
+def _setting(setting: Any) -> str:
+    return _fitting(f'        "{setting.name}": ("{_words(setting)}", ', setting.metadata["doc"])
 
 
 def _words(setting: Any) -> str:
@@ -103,8 +105,8 @@ def main() -> None:
     top = Path(__file__).parents[1]
     (top / "nemorun_cli" / "cli" / "flags.py").write_text(flags_text())
     (top / "nemorun_cli" / "cli" / "settingnames.py").write_text(settings_text())
-    for name, text in SCRIPTS.items():
-        (top / "completions" / name).write_text(text)
+    for shell, text in shells.SCRIPTS.items():
+        (top / "completions" / shells.FILES[shell]).write_text(text)
     sys.stdout.write("completions written\n")
 
 

@@ -241,7 +241,8 @@ def _annotation(node: ast.expr | None, module: Module) -> str:
 
 def _entries(node: ast.AST) -> dict[str, str]:
     """Parameter to what the docstring says of it."""
-    text = ast.get_docstring(node) or ""  # type: ignore[arg-type]
+    # Cleaning it would import inspect.
+    text = ast.get_docstring(node, clean=False) or ""  # type: ignore[arg-type]
     found = map(_ARGUMENT.match, text.splitlines())
     return {each.group(1): each.group(2).rstrip() for each in found if each}
 

@@ -73,8 +73,7 @@ def _words(declared: Any) -> tuple[str, ...]:
     """The values of a type of few values, as they are typed."""
     declared = annotations.bare(declared)
     if members := annotations.members(declared):
-        words = tuple(dict.fromkeys(word for each in members for word in _words(each)))
-        return words
+        return tuple(dict.fromkeys(word for each in members for word in _words(each)))
     if typing.get_origin(declared) is typing.Literal:
         return tuple(as_text(each) for each in typing.get_args(declared))
     if declared is bool:
