@@ -29,7 +29,7 @@ class Flag(NamedTuple):
 
 
 '''
-SETTINGS = '''"""The settings of each executor: `make completions` writes this file from the classes."""
+SETTINGS = '''"""The settings of each executor: `make completions` writes this file."""
 
 from collections.abc import Mapping
 

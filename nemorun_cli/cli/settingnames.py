@@ -1,4 +1,4 @@
-"""The settings of each executor: `make completions` writes this file from the classes."""
+"""The settings of each executor: `make completions` writes this file."""
 
 from collections.abc import Mapping
 
