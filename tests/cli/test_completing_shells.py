@@ -1,6 +1,7 @@
 """Completion in the real shells: a key is pressed on a terminal, and the line is read back."""
 
 import os
+import re
 import shutil
 from collections.abc import Iterator
 from dataclasses import replace
@@ -108,9 +109,10 @@ class Terminal:
         """The line after TAB was pressed at its end."""
         self.child.send(typed + TAB + SHOW)
         self.child.expect("<<(.*?)>>")
-        line = self.child.match.group(1)
+        shown = self.child.match
         self.child.send(KILL)
-        return str(line)
+        assert isinstance(shown, re.Match)
+        return str(shown.group(1))
 
     def listed(self, typed: str, name: str) -> None:
         """Press TAB, and wait until this stands on the screen."""
