@@ -13,6 +13,7 @@ COMMANDS = {
     "logs": "Print or follow the output of a run.",
     "cancel": "Ask runs to end, and see that they do.",
     "wait": "Wait until runs have ended; the exit code tells how.",
+    "explain": "Tell what set each value of a config.",
     "tag": "Add or remove tags and notes of a run.",
     "rm": "Delete runs that have ended.",
     "recipes": "List recipes, or what can be set in one.",

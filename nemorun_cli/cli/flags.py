@@ -22,6 +22,7 @@ ARGUMENTS: Mapping[str, tuple[str, ...]] = {
     "logs": ("RUN",),
     "cancel": ("[RUN]...",),
     "wait": ("[RUN]...",),
+    "explain": ("RECIPE|RUN", "[PATH] [PATH=VALUE]..."),
     "tag": ("RUN", "[TAG]..."),
     "rm": ("RUN...",),
     "recipes": ("[RECIPE]",),
@@ -110,6 +111,10 @@ FLAGS: Mapping[str, Mapping[str, Flag]] = {
         "--timeout": Flag("", "TIME", "Give up after this time (`90s`, `10m`)"),
         "--experiment": Flag("", "NAME", "Of this experiment"),
         "--tag": Flag("-t", "TAG", "With this tag"),
+        "--json": Flag("", "", "Print one JSON document"),
+    },
+    "explain": {
+        "--file": Flag("-f", "FILE", "Overrides in YAML, TOML or JSON"),
         "--json": Flag("", "", "Print one JSON document"),
     },
     "tag": {

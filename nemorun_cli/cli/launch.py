@@ -72,5 +72,5 @@ def command(  # noqa: PLR0913
     package = compose.measure(ports) if dry_run else compose.snapshot(ports)
     prepared = compose.launch(recipe, request, around, ports=ports, package=package)
     if dry_run:
-        return starting.show_plan(prepared, json=json)
+        return starting.show_plan(prepared, ports=ports, json=json)
     return starting.start(prepared, how, ports=ports)

@@ -6,15 +6,18 @@ from collections.abc import Iterator
 from dataclasses import asdict
 from typing import Any
 
+from nemorun_cli.actions.compare import Comparison
 from nemorun_cli.actions.launch import Prepared
 from nemorun_cli.cli import output
 from nemorun_cli.cli.documents import document
+from nemorun_cli.config.diff import Difference
+from nemorun_cli.core.ids import tail
 
 _LONG = 12
 
 
-def document_of(prepared: Prepared) -> dict[str, Any]:
-    """The plan as JSON: config, files, commands, code, settings."""
+def document_of(prepared: Prepared, comparison: Comparison | None) -> dict[str, Any]:
+    """The plan as JSON: config, files, commands, code, settings, what is new."""
     record, plan = prepared.record, prepared.plan
     return document(
         recipe=record.recipe,
@@ -29,10 +32,21 @@ def document_of(prepared: Prepared) -> dict[str, Any]:
         code=asdict(prepared.spec.code) if prepared.spec.code else None,
         settings=dict(record.settings),
         environment=dict(record.environment),
+        compared_with=_compared(comparison),
     )
 
 
-def lines_of(prepared: Prepared) -> Iterator[str]:
+def _compared(comparison: Comparison | None) -> dict[str, Any] | None:
+    if comparison is None:
+        return None
+    return {
+        "run": comparison.run.id,
+        "config": [asdict(each) for each in comparison.config],
+        "code": comparison.code,
+    }
+
+
+def lines_of(prepared: Prepared, comparison: Comparison | None) -> Iterator[str]:
     """The plan for a person: what runs, on what, with which settings, config and script."""
     record, plan, code = prepared.record, prepared.plan, prepared.spec.code
     yield f"recipe     {record.recipe}"
@@ -58,10 +72,32 @@ def lines_of(prepared: Prepared) -> Iterator[str]:
         config = json.loads(prepared.spec.config)
         yield f"config     {config['_target_']}"
         yield from output.pairs(dict(lines(config)))
+    yield from _differences(comparison)
     yield f"files      {', '.join(sorted(plan.files))}"
     for argv in plan.commands:
         yield f"runs       {shlex.join(argv)}"
     yield "--json shows the whole plan, every file's text included"
+
+
+def _differences(comparison: Comparison | None) -> Iterator[str]:
+    """What is not as it was in the last run of the recipe."""
+    if comparison is None:
+        return
+    last = tail(comparison.run.id)
+    if not comparison.config:
+        code = "other code" if comparison.code else "the same code"
+        yield f"last run   {last}: the same config, {code}"
+        return
+    count = len(comparison.config)
+    yield f"last run   {last}: {count} {'value was' if count == 1 else 'values were'} different"
+    yield from output.pairs(
+        {each.path or "(what is called)": _change(each) for each in comparison.config}
+    )
+
+
+def _change(each: Difference) -> str:
+    before, after = ("(nothing)" if text is None else text for text in (each.before, each.after))
+    return f"{before} -> {after}"
 
 
 def _size(count: float) -> str:

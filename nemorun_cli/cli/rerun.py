@@ -63,5 +63,5 @@ def command(  # noqa: PLR0913
     earlier = run_of(run, ports=ports)
     prepared = compose.rerun(earlier, request, surroundings(), ports=ports)
     if dry_run:
-        return starting.show_plan(prepared, json=json)
+        return starting.show_plan(prepared, ports=ports, json=json)
     return starting.start(prepared, how, ports=ports)

@@ -57,6 +57,7 @@ def _document(found: "Details") -> dict[str, Any]:
             "config": found.config,
             "argv": record.argv,
             "overrides": list(record.overrides),
+            "files": list(record.files),
             "settings": dict(record.settings),
             "environment": dict(record.environment),
             "after": list(record.after),
@@ -85,8 +86,9 @@ def _lines(found: "Details") -> Iterator[str]:
     if found.metrics:
         yield from _head("metrics")
         yield from output.pairs({name: _number(value) for name, value in found.metrics.items()})
-    if record.overrides:
+    if record.overrides or record.files:
         yield from _head("overrides")
+        yield from (f"  --file {output.one_line(name)}" for name in record.files)
         yield from (f"  {output.one_line(text)}" for text in record.overrides)
     if found.config:
         yield from _head(f"config  {found.config['_target_']}")

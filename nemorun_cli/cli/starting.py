@@ -157,16 +157,18 @@ def start(prepared: "Prepared", how: How, *, ports: "Ports") -> int:
     return _report(ended, how)
 
 
-def show_plan(prepared: "Prepared", *, json: bool) -> int:
-    """Print what a launch would write and run."""
+def show_plan(prepared: "Prepared", *, ports: "Ports", json: bool) -> int:
+    """Print what a launch would write and run, and what is new against the recipe's last run."""
+    from nemorun_cli.actions.compare import with_last_run
     from nemorun_cli.cli import plans
 
     for text in prepared.notices:
         output.note(text)
+    comparison = with_last_run(prepared, ports=ports)
     if json:
-        output.document(plans.document_of(prepared))
+        output.document(plans.document_of(prepared, comparison))
     else:
-        for line in plans.lines_of(prepared):
+        for line in plans.lines_of(prepared, comparison):
             output.answer(line)
     return 0
 

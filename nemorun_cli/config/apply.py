@@ -4,7 +4,7 @@ from collections.abc import Iterable
 from typing import Any
 
 from nemorun_cli.config import nodes, selecting
-from nemorun_cli.config.assignments import Assignment
+from nemorun_cli.config.assignments import Assignment, joined
 from nemorun_cli.config.forms import Forms
 from nemorun_cli.config.items import Item
 from nemorun_cli.config.registered import Registered
@@ -12,6 +12,7 @@ from nemorun_cli.config.scalars import MismatchError
 from nemorun_cli.config.trail import Trail
 from nemorun_cli.config.walking import Walk
 from nemorun_cli.core.errors import Problem, UsageError
+from nemorun_cli.core.overrides import format_path
 
 
 class Applier:
@@ -57,7 +58,8 @@ class Applier:
             return self._applied(node, assignment)
         except MismatchError as error:
             assert isinstance(assignment, Assignment)  # noqa: S101
-            message = f"{assignment.where} expects {error.expected}, got {error.got}"
+            where = joined(assignment.where, format_path(error.path))
+            message = f"{where} expects {error.expected}, got {error.got}"
             self._keep(assignment.wrong_item(error.item, message.strip(), error.hint))
         except UsageError as error:
             self._keep(error)

@@ -44,9 +44,7 @@ class Assignment:
     @property
     def where(self) -> str:
         """What it changes, as it would be typed."""
-        inner = self.override.where
-        joint = "" if not self.below or inner.startswith("[") else "."
-        return f"{format_path(self.below)}{joint}{inner}"
+        return joined(format_path(self.below), self.override.where)
 
     def wrong_step(self, step: Step, message: str, hint: str = "") -> UsageError:
         """What is wrong with a step of the path."""
@@ -60,6 +58,12 @@ class Assignment:
     def _wrong(self, source: Source, message: str, start: int, end: int, hint: str) -> UsageError:
         problem = source.problem(message, start, end, hint)
         return UsageError(problem.message, problems=(problem,))
+
+
+def joined(outer: str, inner: str) -> str:
+    """The path of what is inside of something."""
+    joint = "." if outer and inner and not inner.startswith("[") else ""
+    return f"{outer}{joint}{inner}"
 
 
 def of_arguments(arguments: Sequence[str], cwd: Path) -> Iterator[Assignment | UsageError]:
@@ -85,7 +89,8 @@ def of_argument(argument: str, cwd: Path) -> Assignment:
         except UsageError as error:
             if error.problems:
                 raise
-            hint = error.hint or f"{override.where}=@{override.text} is a text that begins with @"
+            hint = f"{error.hint}; " if error.hint else ""
+            hint += f"{override.where}=@{override.text} would be a text that begins with @"
             problem = source.problem(error.message, at, len(argument), hint)
             raise UsageError(error.message, problems=(problem,)) from None
     return Assignment(

@@ -75,6 +75,14 @@ def read(item: Item, annotation: Any, parts: Parts | None = None) -> Any:
     return inner(item, annotation)
 
 
+def is_plain_text(text: str) -> bool:
+    """Whether a text means itself where no type is declared."""
+    try:
+        return bool(coerce(text, Any) == text)
+    except MismatchError:
+        return False
+
+
 def is_document(item: Item) -> bool:
     """Whether it is written as in a stored config, and says itself what it is."""
     names = ("_target_", "_type_", "_ref_")
@@ -185,7 +193,9 @@ def _union(item: Item, annotation: Any, read: Read) -> Any:
             misfits.append((member, misfit))
     useful = [misfit for member, misfit in misfits if member is not type(None)]
     if len(useful) == 1 and len(misfits) > 1:
-        raise MismatchError(f"{useful[0].expected} or none", useful[0].item, useful[0].hint)
+        if useful[0].item is not item:
+            raise useful[0]
+        raise MismatchError(f"{useful[0].expected} or none", item, useful[0].hint)
     raise MismatchError(name_of(annotation), item)
 
 

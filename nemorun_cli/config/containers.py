@@ -43,7 +43,8 @@ def collection(make: Callable[[Iterable[Any]], Any]) -> Callable[[Item, Any, Rea
 
     def reader(item: Item, annotation: Any, read: Read) -> Any:
         inner = (typing.get_args(annotation) or (Any,))[0]
-        values = [read(each, inner) for each in items_of(item, annotation)]
+        items = items_of(item, annotation)
+        values = [_part(index, each, inner, read) for index, each in enumerate(items)]
         try:
             return make(values)
         except TypeError:
@@ -59,10 +60,11 @@ def read_tuple(item: Item, annotation: Any, read: Read) -> tuple[Any, ...]:
     if inner == ((),):
         inner = ()
     if inner[-1:] == (...,):
-        return tuple(read(each, inner[0]) for each in items)
+        inner = (inner[0],) * len(items)
     if len(items) != len(inner):
         raise MismatchError(name_of(annotation), item, f"{len(inner)} items, not {len(items)}")
-    return tuple(read(each, kind) for each, kind in zip(items, inner, strict=True))
+    pairs = zip(items, inner, strict=True)
+    return tuple(_part(index, each, kind, read) for index, (each, kind) in enumerate(pairs))
 
 
 def pairs_of(item: Item, annotation: Any) -> dict[Item, Item]:
@@ -83,7 +85,7 @@ def read_mapping(item: Item, annotation: Any, read: Read) -> dict[Any, Any]:
     for key, value in pairs_of(item, annotation).items():
         name = read(key, keys)
         try:
-            found[name] = read(value, values)
+            found[name] = _part(name, value, values, read)
         except TypeError:
             raise MismatchError("what can be a key", key) from None
     return found
@@ -101,4 +103,9 @@ def read_typed_dict(item: Item, annotation: Any, read: Read) -> dict[str, Any]:
     lacking = [name for name in known if name in annotation.__required_keys__ - set(given)]
     if lacking:
         raise MismatchError(name_of(annotation), item, f"it lacks {', '.join(lacking)}")
-    return {name: read(value, known[name]) for name, value in given.items()}
+    return {name: _part(name, value, known[name], read) for name, value in given.items()}
+
+
+def _part(name: object, item: Item, annotation: Any, read: Read) -> Any:
+    with scalars.within(name):
+        return read(item, annotation)

@@ -2,6 +2,7 @@
 
 import base64
 import binascii
+import contextlib
 from collections.abc import Callable, Iterator, Mapping
 from datetime import date, datetime, time, timedelta
 from pathlib import Path
@@ -12,7 +13,7 @@ from nemorun_cli.config.coerce import is_document
 from nemorun_cli.config.containers import Read, items_of
 from nemorun_cli.config.items import Item, members
 from nemorun_cli.config.registered import Registered
-from nemorun_cli.config.scalars import MismatchError, near
+from nemorun_cli.config.scalars import MismatchError, near, within
 
 _ORDERED: dict[str, Any] = {"tuple": tuple, "list": list, "set": set, "frozenset": frozenset}
 _OWN = ("_target_", "_kind_", "_args_", "_tags_", "_id_")
@@ -71,15 +72,15 @@ class Forms:
     def _new(self, item: Item, annotation: Any, read: Read) -> Any:
         fields = members(item)
         if "_target_" in fields:
-            return self._node(item, fields, read)
+            return self._node(item, fields, annotation, read)
         kind, value = fields["_type_"], fields.get("value")
         if value is None:
             raise MismatchError("a 'value' beside '_type_'", item)
         return self._typed(kind, value, annotation, read)
 
-    def _node(self, item: Item, fields: Mapping[str, Item], read: Read) -> Any:
+    def _node(self, item: Item, fields: Mapping[str, Item], annotation: Any, read: Read) -> Any:
         name = fields["_target_"]
-        target = self._located(name)
+        target = self._located(name, annotation)
         kind = fields.get("_kind_", Item("config"))
         if kind.value not in nodes.KINDS:
             raise MismatchError(f"one of {', '.join(nodes.KINDS)}", kind)
@@ -98,7 +99,8 @@ class Forms:
             node = nodes.make(str(kind.value), target, given, {})
         self._fill(node, item, read, value_of)
         for argument, tags in members(fields.get("_tags_", Item({}))).items():
-            nodes.set_tags(node, argument, [self._located(tag) for tag in items_of(tags, list)])
+            found = [self._located(tag, Any) for tag in items_of(tags, list)]
+            nodes.set_tags(node, argument, found)
         return node
 
     def _fill(
@@ -116,15 +118,18 @@ class Forms:
             if parameter is None:
                 hint = near(name, known) or f"there are: {', '.join(known)}"
                 raise MismatchError(f"a parameter of {nodes.callee(node)}", key, hint)
-            nodes.put(node, name, value_of(value, nodes.declared(node, parameter), name))
+            with within(name):
+                made = value_of(value, nodes.declared(node, parameter), name)
+            nodes.put(node, name, made)
 
     def _value(self, target: str, key: str | int, item: Item, declared: Any, read: Read) -> Any:
         """What the recipe itself has there is taken as it is; anything else by its type."""
         if annotations.is_untyped(declared) or _holds_parts(item):
             return read(item, declared)
-        exact = read(item, Any)
-        if exact is None or self._registered.holds(target, key, exact):
-            return exact
+        with contextlib.suppress(MismatchError):
+            exact = read(item, Any)
+            if exact is None or self._registered.holds(target, key, exact):
+                return exact
         return read(item, declared)
 
     def _typed(self, kind: Item, value: Item, annotation: Any, read: Read) -> Any:
@@ -155,13 +160,9 @@ class Forms:
                 raise MismatchError("what can be a key", both[0]) from None
         return found
 
-    def _located(self, name: Item, annotation: Any = None) -> Any:
-        for kind in annotations.enums_of(annotation):
-            for member in kind:
-                if self._registered.name_of(member) == name.value:
-                    return member
+    def _located(self, name: Item, annotation: Any) -> Any:
         try:
-            return self._registered.located(str(name.value))
+            return self._registered.located(str(name.value), annotation)
         except LookupError as unknown:
             raise MismatchError("code that is known here", name, str(unknown)) from None
 

@@ -32,6 +32,8 @@ def _hints(target: Any) -> dict[str, Any]:
 
 def _annotated(target: Any) -> list[Any]:
     target = typing.get_origin(target) or target
+    if typing.is_typeddict(target):
+        return [target]
     if not isinstance(target, type):
         call = getattr(target, "__call__", None)  # noqa: B004
         return [target] if hasattr(target, "__annotations__") else [call]

@@ -3,6 +3,8 @@
 A list or mapping is written as in YAML or Python: `[1, 2]`, `(1, 2)`, `{a: 1, b: [x, y]}`.
 """
 
+import json
+import re
 from collections.abc import Iterable, Mapping
 from dataclasses import dataclass
 from typing import Any
@@ -11,6 +13,8 @@ _BRACKETS = {"[": "]", "(": ")", "{": "}"}
 _DEEPEST = 50
 _MOST = 1_000_000
 """Parts of one text, those that aliases repeat counted each time."""
+_PLAIN = re.compile(r"[^\W\d][\w./-]*(?: [\w./-]+)*")
+_WORDS = ("none", "null", "true", "false", "inf", "nan", "infinity", "yes", "no", "on", "off")
 _YAML = "tag:yaml.org,2002:"
 _TAGS = ("str", "int", "float", "bool", "null", "timestamp", "merge", "value", "seq", "map")
 
@@ -49,6 +53,12 @@ def members(item: Item) -> dict[str, Item]:
     if not isinstance(item.value, dict):
         return {}
     return {key.value: each for key, each in item.value.items() if isinstance(key.value, str)}
+
+
+def as_member(text: str) -> str:
+    """A text as it would be written in a list or mapping: in quotes unless it is plainly text."""
+    is_plain = _PLAIN.fullmatch(text) and text.lower() not in _WORDS
+    return text if is_plain else json.dumps(text, ensure_ascii=False)
 
 
 def looks_structured(text: str) -> bool:
@@ -138,7 +148,7 @@ class _Composer:
 
     def _new(self, node: Any, start: int, end: int) -> tuple[Item, int]:
         if node.id == "scalar":
-            return Item(node.value, start, end, quoted=node.style is not None), 1
+            return Item(node.value, start, end, quoted=bool(node.style)), 1
         if node.id == "sequence":
             parts = [self._sized(each) for each in node.value]
             return Item(tuple(each for each, _ in parts), start, end), _total(parts)

@@ -5,7 +5,7 @@ from dataclasses import dataclass, replace
 from pathlib import Path
 from typing import Any
 
-from nemorun_cli.config import complete, outline
+from nemorun_cli.config import complete, nodes, outline
 from nemorun_cli.config.apply import Applier
 from nemorun_cli.config.assignments import Assignment, of_arguments, of_files
 from nemorun_cli.config.calls import called
@@ -130,7 +130,8 @@ def reapply(
     if not changes.arguments and not changes.files:
         return _resolved(document, dict(earlier))
     registered = Registered(root, Importer(root))
-    config = from_document(document, registered.importer.locate)
+    locate = registered.importer.locate
+    config = nodes.without_history(lambda: from_document(document, locate))
     registered.begin(config, "")
     return _settled(config, changes, registered, root=root, earlier=earlier)
 

@@ -69,8 +69,14 @@ class Registered:
         word = "known here" if wanted else "registered factories"
         raise LookupError(f"{meant}{word}: {listed}")
 
-    def located(self, name: str) -> Any:
-        """The code under a name of a stored config; LookupError unless it is known anyway."""
+    def located(self, name: str, annotation: Any) -> Any:
+        """The code under a name of a stored config; LookupError unless it is known anyway.
+
+        Known is also what may be written without its name where this type is declared.
+        """
+        for each in self._implied(annotation):
+            if self.name_of(each) == name:
+                return each
         code = self._known()
         if name not in code:
             self._learn_factories(name)
@@ -105,6 +111,14 @@ class Registered:
                 own = getattr(value, "__module__", None) == module and not name.startswith("_")
                 if own and name not in factories and annotations.is_named_by(value, annotation):
                     yield name, value
+
+    def _implied(self, annotation: Any) -> Iterator[Any]:
+        """Records, members of enums, functions and classes that the declared type allows."""
+        yield from filter(annotations.is_record, annotations.classes_of(annotation))
+        for kind in annotations.enums_of(annotation):
+            yield from kind
+        if set(annotations.classes_of(annotation)) & set(annotations.NAMED):
+            yield from (value for _, value in self._defined(annotation))
 
     def _known(self) -> dict[str, Any]:
         if self._code is None:

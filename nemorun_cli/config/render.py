@@ -1,10 +1,13 @@
 """A stored config as text: a line a value for people, YAML to be kept. Nothing is imported."""
 
+import base64
 import json
-from collections.abc import Iterator, Mapping
-from typing import Any
+from collections.abc import Callable, Iterator, Mapping
+from typing import Any, NamedTuple
 
 from nemorun_cli.config.canonical import definitions
+from nemorun_cli.config.items import as_member
+from nemorun_cli.core.durations import format_duration
 from nemorun_cli.core.overrides import Step, format_path
 
 _OWN_KEYS = ("_target_", "_kind_", "_args_", "_tags_", "_id_", "_ref_")
@@ -12,38 +15,75 @@ _BRACKETS = {"tuple": ("(", ")"), "set": ("{", "}"), "frozenset": ("{", "}")}
 _Path = tuple[Step, ...]
 
 
-def lines(document: Mapping[str, Any]) -> Iterator[tuple[str, str]]:
-    """Each path as an override would name it, with the value as it would be typed.
+class Row(NamedTuple):
+    """One path of a config."""
 
-    A node is shown by what it calls, one that was met before by its first path.
-    """
-    yield from _Lines(document).of(document, ())
+    path: str
+    """As an override would name it."""
+    text: str
+    """The value as it would be typed; a node by what it calls."""
+    owner: str
+    """What is called with it, or with what it is a part of."""
+    argument: str
+    """The path of the argument that it is, or is a part of."""
+    is_part: bool = False
+    """Whether rows below it say what it holds."""
+    same_as: str = ""
+    """Where the same node was met before."""
+
+
+def rows(document: Mapping[str, Any]) -> Iterator[Row]:
+    """Each path once, in the order of the document."""
+    yield from _Rows(document).of(document, (), Row("", "", "", ""))
+
+
+def lines(document: Mapping[str, Any]) -> Iterator[tuple[str, str]]:
+    """Path and text of each row."""
+    return ((row.path, row.text) for row in rows(document))
 
 
 def to_yaml(document: Mapping[str, Any]) -> str:
-    """The whole document as YAML, keys in their order; it is read back to an equal document."""
+    """The whole document as YAML, keys in their order; it is read back to an equal document.
+
+    Text stands in quotes wherever it could be taken for something else.
+    """
     import yaml
 
-    return yaml.safe_dump(dict(document), sort_keys=False, allow_unicode=True, width=100)
+    from nemorun_cli.config.coerce import is_plain_text
+
+    class Dumper(yaml.SafeDumper):
+        """With more quotes: YAML does not know all words that overrides do, such as 1e-4."""
+
+        def represent_text(self, text: str) -> Any:
+            style = None if is_plain_text(text) else "'"
+            return self.represent_scalar("tag:yaml.org,2002:str", text, style=style)
+
+    Dumper.add_representer(str, Dumper.represent_text)
+    return yaml.dump(dict(document), Dumper=Dumper, sort_keys=False, allow_unicode=True, width=100)
 
 
-class _Lines:
+class _Rows:
     def __init__(self, document: Mapping[str, Any]) -> None:
         self._definitions = definitions(document)
         self._paths: dict[int, str] = {}
 
-    def of(self, value: Any, path: _Path) -> Iterator[tuple[str, str]]:
-        """The lines of a part, its own first."""
+    def of(self, value: Any, path: _Path, outer: Row) -> Iterator[Row]:
+        """The rows of a part, its own first; `outer` is that of what holds it."""
         value, known = self._resolved(value, path)
+        row = outer._replace(path=format_path(path))
         if known:
-            yield format_path(path), f"the same as {known}"
+            yield row._replace(text=f"the same as {known}", same_as=known)
         elif not _has_nodes(value):
-            yield format_path(path), text_of(value)
+            yield row._replace(text=text_of(value))
         else:
-            if isinstance(value, Mapping) and "_target_" in value and path:
-                yield format_path(path), _callee(value)
+            is_node = isinstance(value, Mapping) and "_target_" in value
+            if is_node and path:
+                yield row._replace(text=_callee(value), is_part=True)
             for step, each in _parts(value):
-                yield from self.of(each, (*path, step))
+                inner = (*path, step)
+                if is_node:
+                    row = row._replace(owner=_name(value), argument=format_path(inner))
+                yield from self.of(each, inner, row)
 
     def _resolved(self, value: Any, path: _Path) -> tuple[Any, str]:
         """What stands there, and the path at which it stood before."""
@@ -63,7 +103,7 @@ def text_of(value: Any) -> str:
     if value is None or isinstance(value, bool):
         return str(value).lower()
     if isinstance(value, list):
-        return f"[{', '.join(map(text_of, value))}]"
+        return f"[{', '.join(map(_member, value))}]"
     if not isinstance(value, Mapping):
         return str(value)
     if "_type_" not in value:
@@ -72,16 +112,31 @@ def text_of(value: Any) -> str:
     return _typed(value["_type_"], value["value"])
 
 
+def _member(value: Any) -> str:
+    return as_member(value) if isinstance(value, str) else text_of(value)
+
+
 def _typed(kind: str, value: Any) -> str:
     if kind == "dict":
-        return f"{{{', '.join(f'{text_of(key)}: {text_of(each)}' for key, each in value)}}}"
+        return f"{{{', '.join(f'{_member(key)}: {_member(each)}' for key, each in value)}}}"
     if kind in _BRACKETS:
         opening, closing = _BRACKETS[kind]
         comma = "," if kind == "tuple" and len(value) == 1 else ""
-        return f"{opening}{', '.join(map(text_of, value))}{comma}{closing}"
-    if kind == "timedelta":
-        return text_of(value)
-    return str(value).rpartition(".")[2] if kind == "enum" else text_of(value)
+        return f"{opening}{', '.join(map(_member, value))}{comma}{closing}"
+    return _SPELLED.get(kind, text_of)(value)
+
+
+def _duration(value: Any) -> str:
+    days, seconds, micro = value if isinstance(value, list) else (0, value, 0)
+    whole = days * 86400 + seconds
+    return f"{whole + micro / 1e6}s" if micro or whole < 0 else format_duration(whole)
+
+
+_SPELLED: Mapping[str, Callable[[Any], str]] = {
+    "enum": lambda name: str(name).rpartition(".")[2],
+    "bytes": lambda text: text_of(base64.b64decode(text).decode("utf-8", "backslashreplace")),
+    "timedelta": _duration,
+}
 
 
 def _has_nodes(value: Any) -> bool:
@@ -104,4 +159,8 @@ def _parts(value: Any) -> Iterator[tuple[Step, Any]]:
 
 
 def _callee(node: Mapping[str, Any]) -> str:
-    return f"{node['_target_'].rpartition(':')[2]}(...)"
+    return f"{_name(node)}(...)"
+
+
+def _name(node: Mapping[str, Any]) -> str:
+    return str(node["_target_"]).rpartition(":")[2]

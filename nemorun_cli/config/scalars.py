@@ -1,17 +1,19 @@
 """Readers of the types whose values have no parts: numbers, texts, paths, lengths of time."""
 
+import contextlib
 import difflib
 import enum
 import math
 import pathlib
 import re
-from collections.abc import Iterable
+from collections.abc import Iterable, Iterator
 from datetime import date, datetime, time, timedelta
 from typing import Any
 
 from nemorun_cli.config.annotations import name_of
 from nemorun_cli.config.items import Item
 from nemorun_cli.core.durations import parse_duration
+from nemorun_cli.core.overrides import Step
 
 _NONE_WORDS = ("none", "null")
 _TRUE_FALSE = {"true": True, "false": False}
@@ -30,6 +32,8 @@ class MismatchError(ValueError):
         self.expected = expected
         self.item = item
         self.hint = hint
+        self.path: tuple[Step, ...] = ()
+        """From the value that was read to the part of it that does not fit."""
 
     @property
     def got(self) -> str:
@@ -38,6 +42,17 @@ class MismatchError(ValueError):
         if isinstance(value, str):
             return repr(value)
         return "a mapping" if isinstance(value, dict) else "a list"
+
+
+@contextlib.contextmanager
+def within(name: object) -> Iterator[None]:
+    """What does not fit inside is a part of this name or index."""
+    try:
+        yield
+    except MismatchError as error:
+        step = Step(name=name if isinstance(name, (int, str)) else str(name))
+        error.path = (step, *error.path)
+        raise
 
 
 def read_text(item: Item, annotation: Any) -> str:
@@ -50,9 +65,11 @@ def read_text(item: Item, annotation: Any) -> str:
 def read_word(item: Item, annotation: Any) -> str:
     """A text without quotes, which may be a number or the like."""
     text = read_text(item, annotation)
+    word = text.strip()
     if item.quoted:
-        raise MismatchError(name_of(annotation), item, "without the quotes")
-    return text.strip()
+        is_word = looks_like_number(word) or word.lower() in (*_NONE_WORDS, *_TRUE_FALSE)
+        raise MismatchError(name_of(annotation), item, "without the quotes" if is_word else "")
+    return word
 
 
 def read_int(item: Item, annotation: Any) -> int:

@@ -14,7 +14,6 @@ Origin = dict[str, str | None]
 """`kind`: default, recipe, file or argument; `place`: where; `value`: as typed, None if removed."""
 Origins = dict[str, list[Origin]]
 """Path to what set it, the last one winning. What nobody set is left out."""
-_Key = tuple[int, str | int]
 
 
 class _Event(NamedTuple):
@@ -36,7 +35,7 @@ class _Event(NamedTuple):
 class Trail:
     """What overrides have changed, by node and argument; a node that two places share has one."""
 
-    _events: dict[_Key, list[_Event]] = field(default_factory=dict)
+    _events: dict[int, dict[str | int, list[_Event]]] = field(default_factory=dict)
     _replaced: dict[int, tuple[Any, _Event]] = field(default_factory=dict)
     """A new node by its id: the one that stood there before, and what replaced it."""
 
@@ -46,7 +45,7 @@ class Trail:
         """An argument of a node has been changed."""
         text = None if isinstance(after, nodes.Missing) else as_text(after)
         event = _Event(node, before, after, text, assignment)
-        self._events.setdefault((id(node), key), []).append(event)
+        self._events.setdefault(id(node), {}).setdefault(key, []).append(event)
         self.replaced(before, after, assignment)
 
     def replaced(self, before: Any, after: Any, assignment: Assignment) -> None:
@@ -59,24 +58,24 @@ class Trail:
         story = _Story(self, root, earlier)
         return {
             format_path(path): told
-            for path, node, key in _arguments(config)
+            for path, node, key in self._arguments(config)
             if (told := story.of(node, key, format_path(path)))
         }
 
     def events(self, node: Any, key: str | int) -> list[_Event]:
         """What has changed an argument, in order."""
-        return self._events.get((id(node), key), [])
+        return self._events.get(id(node), {}).get(key, [])
 
     def predecessor(self, node: Any) -> tuple[Any, _Event] | None:
         """The node that stood in the place of this one, and what replaced it."""
         found = self._replaced.get(id(node))
         return found if found is not None and found[1].node is node else None
 
-
-def _arguments(config: Any) -> Iterator[tuple[tuple[Step, ...], Any, str | int]]:
-    for path, node in nodes.walk(config):
-        for key in nodes.arguments(node):
-            yield (*path, Step(name=key)), node, key
+    def _arguments(self, config: Any) -> Iterator[tuple[tuple[Step, ...], Any, str | int]]:
+        """What is set or was; also what an override has put back to its default."""
+        for path, node in nodes.walk(config):
+            for key in {**nodes.arguments(node), **self._events.get(id(node), {})}:
+                yield (*path, Step(name=key)), node, key
 
 
 class _Story:

@@ -57,7 +57,29 @@ ERRORS = {
     "an override with spaces": ["launch", "hello", "steps =", "3"],
     "a field of a number": ["launch", "hello", "steps.x=1"],
     "several mistakes": ["launch", "gpt", "step=5", "optim.lr=fast", "seed=1", "model.n_embd=[1]"],
+    "a file that is not there": ["launch", "hello", "-f", "exp.yaml"],
+    "a value's file that is not there": ["launch", "hello", "steps=@steps.txt"],
+    "a mistake in a file": ["launch", "gpt", "-f", "wrong.yaml"],
+    "a mistake in a file of JSON": ["launch", "gpt", "-f", "wrong.json"],
+    "a file that is no YAML": ["launch", "gpt", "-f", "broken.yaml"],
+    "a file that names other code": ["launch", "gpt", "-f", "code.yaml"],
+    "a file for a command": ["launch", "command", "-f", "wrong.yaml", "--", "true"],
+    "a tag that is not there": ["launch", "gpt", "@Rate=1"],
+    "a class that is not there": ["launch", "gpt", "AdamX:lr=1"],
+    "a part that holds something else": ["launch", "digits", "model={width: 3}"],
+    "a value without a default": ["launch", "hello", "~steps.x"],
+    "a part of what is none": ["launch", "gpt", "data.x.y=1"],
+    "nothing to explain": ["explain", "nothing"],
+    "a path that is not there": ["explain", "gpt", "optim.lrr"],
     "a bad timeout": ["wait", "--timeout", "soon"],
+}
+
+
+FILES = {
+    "wrong.yaml": "# a comment\noptim:\n  lr: fast\nmodel: {n_layers: 4}\nsteps: 1.5\n",
+    "wrong.json": '{"optim": {"lr": "fast"}, "steps": 1.5}',
+    "broken.yaml": "optim:\n  lr: [1\nsteps: 3\n",
+    "code.yaml": "optim:\n  _target_: os:system\n  command: echo\n",
 }
 
 
@@ -107,6 +129,9 @@ def test_help_reads_like_this(nemorun: Nemorun, command: str) -> None:
 
 @pytest.mark.parametrize("mistake", ERRORS)
 def test_a_mistake_is_told_like_this(nemorun: Nemorun, mistake: str) -> None:
+    for name, text in FILES.items():
+        (nemorun.cwd / name).write_text(text)
+
     done = nemorun(*ERRORS[mistake])
 
     assert done.code in (2, 4)

@@ -99,7 +99,7 @@ def test_a_tag_or_a_class_selects(
         ("@Lr.=1", 3, "expects PATH=VALUE"),
         ("@Lr", 3, "expects PATH=VALUE"),
         ("Adam:=1", 5, "expects the name of a field"),
-        ("a.b:c:d=1", 5, "expects PATH=VALUE"),
+        ("a.b:c:d=1", 4, "expects the name of a field"),
         ("--nodes", 7, "expects PATH=VALUE"),
     ],
 )

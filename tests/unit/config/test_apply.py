@@ -194,7 +194,7 @@ def test_what_is_given_by_its_place_is_left_alone() -> None:
         ),
         ("optim.lr=abc", "optim.lr expects float, got 'abc'", "", "abc"),
         ("steps=1.5", "steps expects int, got '1.5'", "", "1.5"),
-        ("model.layers=[1,x]", "model.layers expects int, got 'x'", "", "x"),
+        ("model.layers=[1,x]", "model.layers[1] expects int, got 'x'", "", "x"),
         ("model.layers[2]=1", "model.layers has no item 2: it has 2 items", "", "2"),
         ("model.layers[-3]=1", "model.layers has no item -3: it has 2 items", "", "-3"),
         ("model.layers.x=1", "model.layers is a list: expects an index", "model.layers[0]", "x"),
