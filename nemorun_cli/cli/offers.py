@@ -58,9 +58,9 @@ def _paths(place: Place, word: str) -> Iterator[Candidate]:
 
     subject, *earlier = place.arguments
     of_what = ARGUMENTS[place.command][0]
-    fields = recipewords.of_run(subject, earlier) if "RUN" in of_what else []
-    if not fields and "RECIPE" in of_what:
-        fields = recipewords.of_recipe(subject, earlier)
+    fields = recipewords.of_recipe(subject, earlier) if "RECIPE" in of_what else []
+    if not fields and "RUN" in of_what:
+        fields = recipewords.of_run(subject, earlier)
     if "(" in word.partition("=")[2]:
         yield from pathwords.arguments(word, recipewords.factory_parameters(word))
     elif "[PATH]" in place.wanted and "=" not in word and all("=" in each for each in earlier):
@@ -69,10 +69,12 @@ def _paths(place: Place, word: str) -> Iterator[Candidate]:
         yield from pathwords.overrides(word, fields)
 
 
-def _recipes(_place: Place, word: str) -> Iterator[Candidate]:
+def _recipes(place: Place, word: str) -> Iterator[Candidate]:
     from nemorun_cli.cli import recipewords
 
     yield from recipewords.names(word)
+    if place.command not in ("recipes", "explain"):
+        yield recipewords.COMMAND, "any command line"
 
 
 def _runs(place: Place, word: str) -> Iterator[Candidate]:

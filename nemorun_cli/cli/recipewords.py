@@ -28,7 +28,6 @@ def names(word: str) -> Iterator[Candidate]:
         return
     known = _catalogue().recipes
     yield from ((each.name, each.doc) for each in known if not each.shadowed)
-    yield COMMAND, "any command line"
     if "/" in word or word.startswith("."):
         for name in pathwords.files(word):
             if name.endswith(("/", ".py")):
