@@ -3,6 +3,7 @@
 import os
 import re
 import shutil
+import subprocess
 from collections.abc import Iterator
 from dataclasses import replace
 from pathlib import Path
@@ -123,6 +124,22 @@ class Terminal:
         self.child.send(KILL)
 
 
+README = (FILES.parent / "README.md").read_text()
+INSTALLED = {
+    "bash": ('eval "$(_NEMORUN_COMPLETE=script-bash nemorun)"', "complete -p nemorun", "_nemorun"),
+    "zsh": (
+        'eval "$(_NEMORUN_COMPLETE=script-zsh nemorun)"',
+        "print $_comps[nemorun]",
+        "_nemorun",
+    ),
+    "fish": (
+        "_NEMORUN_COMPLETE=script-fish nemorun | source",
+        "complete -C 'nemorun laun'",
+        "launch",
+    ),
+}
+
+
 @pytest.fixture(scope="module")
 def sailor(tmp_path_factory: pytest.TempPathFactory) -> Nemorun:
     folder = tmp_path_factory.mktemp("sailor")
@@ -203,3 +220,21 @@ def test_it_works_behind_other_commands_and_variables(terminal: Terminal) -> Non
     typed = "true; NEMORUN_EXECUTOR=local nemorun launch ship optim.ra"
 
     assert terminal.completed(typed) == typed + "te="
+
+
+@pytest.mark.parametrize("shell", INSTALLED)
+def test_the_line_in_the_readme_installs_it(nemorun: Nemorun, shell: str) -> None:
+    require(shell, there=shutil.which(shell) is not None, why=f"{shell} is not installed")
+    line, question, answer = INSTALLED[shell]
+    before = "autoload -Uz compinit; compinit -D -u; " if shell == "zsh" else ""
+    done = subprocess.run(
+        [shell, "-c", f"{before}{line}; {question}"],
+        env=nemorun.environment(PATH=f"{NEMORUN.parent}:{os.environ['PATH']}"),
+        cwd=nemorun.cwd,
+        capture_output=True,
+        text=True,
+        check=True,
+    )
+
+    assert answer in done.stdout
+    assert f"    {line}\n" in README
