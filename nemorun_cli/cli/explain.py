@@ -11,8 +11,6 @@ if TYPE_CHECKING:
     from nemorun_cli.actions.explain import Explanation
     from nemorun_cli.config.explain import Explained
 
-_WORDS = {"default": "the default of {}", "recipe": "{}", "file": "{}", "argument": "{}"}
-
 
 def command(
     subject: Annotated[
@@ -69,11 +67,11 @@ def _steps(found: "Explained") -> Iterator[tuple[str, str, str]]:
     """What set a value, the last one winning."""
     for each in found.origins:
         value = "(back to the default)" if each["value"] is None else str(each["value"])
-        yield str(each["kind"]), _place(each), value
+        yield str(each["kind"]), str(each["place"]), value
 
 
 def _place(origin: Any) -> str:  # noqa: ANN401
-    return _WORDS.get(str(origin["kind"]), "{}").format(origin["place"])
+    return f"{'the default of ' if origin['kind'] == 'default' else ''}{origin['place']}"
 
 
 def _document(found: "Explanation") -> dict[str, Any]:

@@ -60,9 +60,13 @@ class Applier:
             assert isinstance(assignment, Assignment)  # noqa: S101
             where = joined(assignment.where, format_path(error.path))
             message = f"{where} expects {error.expected}, got {error.got}"
-            self._keep(assignment.wrong_item(error.item, message.strip(), error.hint))
+            wrong = assignment.wrong_item(error.item, message.strip(), error.hint)
+            self._problems.extend(wrong.problems)
         except UsageError as error:
-            self._keep(error)
+            problems = error.problems or [Problem(message=error.message, hint=error.hint)]
+            if isinstance(assignment, Assignment):
+                problems = [assignment.placed(each) for each in problems]
+            self._problems.extend(problems)
         return node
 
     def view(self, assignment: Assignment) -> Forms:
@@ -78,6 +82,3 @@ class Applier:
         for each, path in selecting.selected(node, assignment):
             Walk(self, assignment, path).change(each)
         return node
-
-    def _keep(self, error: UsageError) -> None:
-        self._problems.extend(error.problems or [Problem(message=error.message, hint=error.hint)])

@@ -7,7 +7,7 @@ from typing import Any
 
 from nemorun_cli.config.inputs import Source, read_overrides, read_value
 from nemorun_cli.config.items import Item, plain
-from nemorun_cli.core.errors import UsageError
+from nemorun_cli.core.errors import Problem, UsageError
 from nemorun_cli.core.overrides import RESET, SET, Override, Step, format_path, parse
 
 _FILE = "@"
@@ -54,6 +54,15 @@ class Assignment:
     def wrong_item(self, item: Item, message: str, hint: str = "") -> UsageError:
         """What is wrong with what is assigned, or with a part of it."""
         return self._wrong(self.item_source, message, item.start, item.end, hint)
+
+    def placed(self, problem: Problem) -> Problem:
+        """The same problem of a part of what is assigned, shown in the whole."""
+        source, begin = self.item_source, max(self.item.start, 0)
+        at = source.text.find(problem.text, begin) if problem.text else -1
+        if at < 0 or not source.located or problem.text == source.text:
+            return problem
+        end = max(problem.end, problem.start)
+        return source.problem(problem.message, at + problem.start, at + end, problem.hint)
 
     def _wrong(self, source: Source, message: str, start: int, end: int, hint: str) -> UsageError:
         problem = source.problem(message, start, end, hint)

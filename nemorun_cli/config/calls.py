@@ -8,7 +8,7 @@ from nemorun_cli.config import complete, nodes
 from nemorun_cli.config.apply import Applier
 from nemorun_cli.config.assignments import of_arguments
 from nemorun_cli.config.registered import Registered
-from nemorun_cli.core.errors import UsageError
+from nemorun_cli.core.errors import Problem, UsageError
 
 
 def called(function: Any, arguments: Sequence[str], name: str, registered: Registered) -> Any:
@@ -22,6 +22,7 @@ def called(function: Any, arguments: Sequence[str], name: str, registered: Regis
         call = nodes.make("config", getattr(function, "func", function), [], {})
     except (TypeError, ValueError) as error:
         raise UsageError(f"{name!r} is no recipe: {error}") from None
+    _require_names(arguments, name, call)
     Applier(registered).apply(call, of_arguments(arguments, Path()))
     complete.require(call, form=f"{name}({{}}=VALUE)")
     given = nodes.arguments(call)
@@ -35,6 +36,17 @@ def called(function: Any, arguments: Sequence[str], name: str, registered: Regis
             hint=f"return fdl.Partial({name.rpartition(':')[2]}, ...), which the job calls",
         )
     return config
+
+
+def _require_names(arguments: Sequence[str], name: str, call: Any) -> None:
+    for argument in arguments:
+        if "=" in argument or argument.startswith("~"):
+            continue
+        known = next((each.name for each in nodes.fields(call)), "")
+        message = f"{name}(...) takes its arguments by name, got {argument!r}"
+        hint = f"such as {name}({known}={argument})" if known else f"{name}() takes none"
+        problem = Problem(message=message, text=argument, end=len(argument), hint=hint)
+        raise UsageError(message, problems=(problem,))
 
 
 def _what(value: Any) -> str:

@@ -48,8 +48,8 @@ def opened_mapping(assignment: Assignment) -> Item | None:
 
 def _value(value: Any, declared: Any, item: Item, parts: Parts) -> Any:
     """What the item means; in the place of an untyped node a name is that of a factory."""
-    is_name = isinstance(item.value, str) and not item.quoted
-    if not is_name or not nodes.is_node(value) or not annotations.is_untyped(declared):
+    is_text = isinstance(item.value, str)
+    if not is_text or not nodes.is_node(value) or not annotations.is_untyped(declared):
         return read(item, declared, parts)
     try:
         return parts.named(item, declared)

@@ -43,6 +43,8 @@ from nemorun_cli.config.items import (
 )
 from nemorun_cli.config.scalars import MismatchError
 
+_DOCUMENT = ("_target_", "_type_", "_ref_")
+
 
 class Parts(Protocol):
     """What a text or a mapping can stand for beside plain values."""
@@ -85,12 +87,12 @@ def is_plain_text(text: str) -> bool:
 
 def is_document(item: Item) -> bool:
     """Whether it is written as in a stored config, and says itself what it is."""
-    names = ("_target_", "_type_", "_ref_")
-    return isinstance(item.value, dict) and any(key.value in names for key in item.value)
+    return isinstance(item.value, dict) and any(key.value in _DOCUMENT for key in item.value)
 
 
 def _read(item: Item, annotation: Any, parts: Parts | None, read: Read) -> Any:
     if parts is not None:
+        item = _as_document(item, annotation)
         if is_document(item):
             return parts.document(item, annotation, read)
         if _may_name(item, annotation):
@@ -119,14 +121,24 @@ def _plain(item: Item, annotation: Any, read: Read) -> Any:
 
 def _may_name(item: Item, annotation: Any) -> bool:
     """Text is text where text is taken; elsewhere a name may stand for what a factory makes."""
-    if not isinstance(item.value, str) or item.quoted:
+    if not isinstance(item.value, str) or looks_structured(item.value):
         return False
-    if not item.value.partition("(")[0].isidentifier():
-        return False
-    is_call = item.value.endswith(")") and "(" in item.value
-    if is_untyped(annotation):
-        return is_call
-    return bool(classes_of(annotation)) and (is_call or not takes_text(annotation))
+    name, bracket, _ = item.value.partition("(")
+    is_call = bool(bracket) and name.isidentifier()
+    if is_untyped(annotation) or takes_text(annotation):
+        has_calls = is_untyped(annotation) or bool(classes_of(annotation))
+        return has_calls and is_call and item.value.endswith(")") and not item.quoted
+    return bool(classes_of(annotation)) and (is_call or not bracket)
+
+
+def _as_document(item: Item, annotation: Any) -> Item:
+    """A text that is written as in a stored config, opened."""
+    if not isinstance(item.value, str) or item.quoted or not item.value.startswith("{"):
+        return item
+    if takes_text(annotation) or not any(name in item.value for name in _DOCUMENT):
+        return item
+    found = opened(item, name_of(annotation))
+    return found if is_document(found) else item
 
 
 def _unnamed(item: Item, annotation: Any, read: Read, unknown: str) -> Any:

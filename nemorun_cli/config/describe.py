@@ -55,23 +55,14 @@ def _parameter(
 ) -> Parameter:
     declared = nodes.declared(node, parameter)
     value = nodes.get(node, parameter.name, parameter)
-    factories = fitting(declared, value, registered) if registered is not None else ()
+    fitting = registered.fitting(declared, value) if registered is not None else ()
     return Parameter(
         path=path,
         type=annotations.name_of(declared),
         value=as_text(value),
         doc=documented(node).get(parameter.name, ""),
-        choices=factories,
+        choices=fitting,
     )
-
-
-def fitting(declared: Any, value: Any, registered: Registered) -> tuple[str, ...]:
-    """The factories whose products may stand where this type is declared, or this node stands."""
-    wanted = {getattr(each, "__name__", "") for each in annotations.classes_of(declared)}
-    if nodes.is_node(value):
-        wanted.add(nodes.callee(value))
-    found = registered.factories().values() if wanted else ()
-    return tuple(each.name for each in found if wanted & set(re.findall(r"\w+", each.returns)))
 
 
 def documented(node: Any) -> dict[str, str]:

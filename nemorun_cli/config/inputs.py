@@ -44,7 +44,8 @@ class Source:
         """What stands there, for people: `exp.yaml:3`, or the argument as a whole."""
         if not self.file:
             return self.text
-        return f"{self.file}:{self.text.count(chr(10), 0, at) + 1}" if self.located else self.file
+        name = "standard input" if self.file == STDIN else self.file
+        return f"{name}:{self.text.count(chr(10), 0, at) + 1}" if self.located else name
 
 
 def read_overrides(name: str, cwd: Path) -> tuple[Source, Item]:

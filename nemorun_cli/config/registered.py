@@ -1,6 +1,7 @@
 """What overrides can name: registered factories, and what the config itself is made of."""
 
 import difflib
+import re
 import sys
 from collections.abc import Iterator
 from pathlib import Path
@@ -13,6 +14,7 @@ from nemorun_cli.core.errors import UsageError
 from nemorun_cli.core.overrides import parse_call
 
 _SHOWN = 12  # names in a hint
+_WORD = re.compile(r"\w+")
 
 
 class Registered:
@@ -62,12 +64,21 @@ class Registered:
         defined = dict(self._defined(annotation)) if wanted else {}
         if name == text and name in defined:
             return defined[name]
-        known = [*self.factories(), *defined]
-        near = difflib.get_close_matches(name, known, n=1)
+        near = difflib.get_close_matches(name, [*self.factories(), *defined], n=1)
         meant = f"did you mean {near[0]!r}? " if near else ""
+        functions = sorted(defined, key=lambda each: isinstance(defined[each], type))
+        known = [*self.fitting(annotation), *functions] or list(self.factories())
         listed = ", ".join(known[:_SHOWN]) or "none"
-        word = "known here" if wanted else "registered factories"
+        word = "known here" if defined else "registered factories"
         raise LookupError(f"{meant}{word}: {listed}")
+
+    def fitting(self, annotation: Any, value: Any = None) -> tuple[str, ...]:
+        """The factories that say that they make what is declared, or what is there already."""
+        wanted = {getattr(each, "__name__", "") for each in annotations.classes_of(annotation)}
+        if nodes.is_node(value):
+            wanted.add(nodes.callee(value))
+        found = self.factories().values() if wanted else ()
+        return tuple(each.name for each in found if wanted & set(_WORD.findall(each.returns)))
 
     def located(self, name: str, annotation: Any) -> Any:
         """The code under a name of a stored config; LookupError unless it is known anyway.

@@ -158,8 +158,9 @@ def read_enum(item: Item, annotation: Any) -> enum.Enum:
 
 def near(text: str, names: Iterable[str]) -> str:
     """A did-you-mean for the hint; empty if nothing is near."""
-    found = difflib.get_close_matches(text, list(names), n=1)
-    return f"did you mean {found[0]!r}?" if found else ""
+    known = {name.casefold(): name for name in names}
+    found = difflib.get_close_matches(text.casefold(), known, n=1)
+    return f"did you mean {known[found[0]]!r}?" if found else ""
 
 
 def looks_like_number(text: str) -> bool:

@@ -8,7 +8,7 @@ from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 from nemorun_cli.config import annotations, nodes, outline
-from nemorun_cli.config.describe import documented, fitting
+from nemorun_cli.config.describe import documented
 from nemorun_cli.config.outline import Field
 from nemorun_cli.config.values import as_text
 from nemorun_cli.core.overrides import Step
@@ -38,7 +38,7 @@ def _fields(loaded: "Loaded") -> Iterator[Field]:
             declared = nodes.declared(node, parameter)
             is_node = nodes.is_node(value)
             told = (_type_and_value(declared, value), documents.get(parameter.name, ""))
-            words = (*fitting(declared, value, loaded.registered), *_words(declared))
+            words = (*loaded.registered.fitting(declared, value), *_words(declared))
             name = f"{start}{parameter.name}"
             yield Field(name, is_node, words, ": ".join(filter(None, told)))
             yield from _keys(name, value)

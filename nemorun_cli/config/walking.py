@@ -36,7 +36,7 @@ class Walk:
             return self._in_dict(value, declared, depth)
         if isinstance(value, (list, tuple)):
             return self._in_list(value, declared, depth)
-        raise self._dead_end(value, depth)
+        raise self._dead_end(value, declared, depth)
 
     def _changed(self, value: Any, declared: Any) -> Any:
         """A mapping sets members of a node; anything else takes the place of what is there."""
@@ -134,19 +134,29 @@ class Walk:
                 f"the type of {where}, {text}, is not known here: its value is read as a literal"
             ] = None
 
-    def _dead_end(self, value: Any, depth: int) -> UsageError:
+    def _dead_end(self, value: Any, declared: Any, depth: int) -> UsageError:
         step, where = self._path[depth], self._where(depth)
         if value is None or value is nodes.MISSING:
             what = "none" if value is None else "not set"
-            return self._wrong(
-                step, f"{where} is {what}, so it has no {step.name!r}", f"set {where} first"
-            )
+            message = f"{where} is {what}, so it has no {step.name!r}"
+            example = self._example(where, declared, step)
+            return self._wrong(step, message, f"set {where} first{example}")
         if isinstance(value, (*annotations.SCALARS, enum.Enum)):
             return self._wrong(step, f"{where} is {value!r}: it has no parts to be set")
         name = type(value).__name__
         return self._wrong(
             step, f"{where} is a finished {name}", f"let the recipe use fdl.Config({name}, ...)"
         )
+
+    def _example(self, where: str, declared: Any, step: Step) -> str:
+        """How a part could be set where there is none."""
+        fitting = self._applier.registered.fitting(declared)
+        if fitting:
+            return f", such as {where}={fitting[0]}"
+        is_record = any(map(annotations.is_record, annotations.classes_of(declared)))
+        if is_record or annotations.declared_keys(declared):
+            return f": {where}='{{{step.name}: VALUE}}'"
+        return ""
 
     def _where(self, depth: int) -> str:
         return format_path((*self._assignment.below, *self._path[:depth]))

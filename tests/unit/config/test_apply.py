@@ -204,6 +204,12 @@ def test_what_is_given_by_its_place_is_left_alone() -> None:
             "did you mean 'gelu'?",
             "gely",
         ),
+        (
+            "model.color=blue",
+            "model.color expects one of RED, BLUE, got 'blue'",
+            "did you mean 'BLUE'?",
+            "blue",
+        ),
         ("tags.x=1", "tags is none, so it has no 'x'", "set tags first", "x"),
         ("steps.x=1", "steps is 10: it has no parts to be set", "", "x"),
         ("table.b.c=1", "table has no key 'b'", "there are: a, a.b, inner", "b"),

@@ -15,6 +15,7 @@ from nemorun_cli.config import nodes
 from nemorun_cli.config.canonical import config_hash
 from nemorun_cli.config.complete import write_defaults
 from nemorun_cli.config.document import to_document
+from nemorun_cli.config.inputs import Source
 from nemorun_cli.config.render import to_yaml
 from nemorun_cli.core.errors import Problem, UsageError
 from tests.unit.config import parts
@@ -268,3 +269,33 @@ def test_an_argument_reads_a_file(tmp_path: Path) -> None:
 
     assert (made.optim.lr, made.optim.betas) == (0.5, (0.0, 1.0))
     assert made.whatever == "@part.yaml"
+
+
+def test_an_argument_can_be_written_as_in_a_stored_config(tmp_path: Path) -> None:
+    text = 'optim={_target_: "tests.unit.config.parts:SGD", lr: 2}'
+
+    assert fdl.get_callable(after("", tmp_path, text).optim) is SGD
+
+
+def test_a_mapping_takes_the_first_record_that_it_fits(tmp_path: Path) -> None:
+    made = config(optim=None)
+
+    assert fdl.get_callable(after("optim: {lr: 1}\n", tmp_path, of=made).optim) is AdamW
+    made = config(optim=None)
+    assert fdl.get_callable(after("optim: {momentum: 1}\n", tmp_path, of=made).optim) is SGD
+
+
+def test_json_has_names_in_quotes(tmp_path: Path) -> None:
+    (tmp_path / "f.json").write_text('{"optim": "sgd", "activation": "gelu", "whatever": "sgd"}')
+
+    made = parts.apply(config(), [], ["f.json"], tmp_path)
+
+    assert fdl.get_callable(made.optim) is SGD
+    assert made.activation is gelu
+    assert made.whatever == "sgd"
+
+
+def test_standard_input_is_called_so_in_a_problem() -> None:
+    source = Source(text="a: 1\nb: x\n", file="-")
+
+    assert source.problem("no", 8, 9).message == "standard input:2: no"
