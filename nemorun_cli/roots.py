@@ -1,7 +1,8 @@
-"""Where a project begins."""
+"""Where a project begins, and where the runs are kept."""
 
 import os
 import stat
+from collections.abc import Mapping
 from pathlib import Path
 
 MARKERS = (".git", "nemorun.toml", "pyproject.toml")
@@ -20,6 +21,19 @@ def find_root(start: Path, *, home: Path) -> Path | None:
         if any((folder / name).exists() for name in MARKERS):
             return folder
     return None
+
+
+def home_folder(environ: Mapping[str, str] = os.environ) -> Path:
+    """NEMORUN_HOME, else `nemorun` in XDG_STATE_HOME, else `~/.local/state/nemorun`."""
+    if chosen := environ.get("NEMORUN_HOME"):
+        return Path(chosen).expanduser().absolute()
+    if state := environ.get("XDG_STATE_HOME"):
+        return Path(state).absolute() / "nemorun"
+    if home := environ.get("HOME"):
+        return Path(home).absolute() / ".local/state/nemorun"
+    from nemorun_cli.core.errors import UsageError
+
+    raise UsageError("there is no HOME to keep the runs in", hint="set NEMORUN_HOME to a folder")
 
 
 def trusted(folder: Path) -> bool:

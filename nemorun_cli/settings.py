@@ -9,12 +9,12 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
+from nemorun_cli import settingfiles
 from nemorun_cli.core.durations import format_duration, parse_duration
 from nemorun_cli.core.errors import UsageError
 
 DEFAULT_EXECUTOR = "local"
 DEFAULT = "default"
-PROJECT_FILES = ("nemorun.toml", "pyproject.toml")
 _PREFIX = "NEMORUN_"
 _KEYS = ("executor", "settings", "executors")
 # A repository that somebody else wrote may not decide what is run here, or with whose keys.
@@ -65,13 +65,10 @@ def load(*, environ: Mapping[str, str], root: Path | None) -> Settings:
     UsageError for a file that is no TOML or holds unknown keys, and for a project that sets what it
     may not.
     """
-    config = Path(environ.get("XDG_CONFIG_HOME") or Path(environ.get("HOME") or "/") / ".config")
-    layers = [_layer(config / "nemorun" / "config.toml", "the user's config.toml", ())]
-    for name in PROJECT_FILES if root else ():
-        table = ("tool", "nemorun") if name == "pyproject.toml" else ()
-        layer = _layer(Path(root or ".") / name, name, table)
-        _refuse_dangerous(layer)
-        layers.append(layer)
+    layers = [_layer(*place) for place in settingfiles.places(environ, root)]
+    for layer in layers:
+        if layer.source in settingfiles.PROJECT_FILES:
+            _refuse_dangerous(layer)
     return Settings(layers=tuple(layers), environ=environ)
 
 

@@ -10,6 +10,7 @@ from nemorun_cli.actions.stored import config_of, origins_of
 from nemorun_cli.actions.wiring import Ports
 from nemorun_cli.core.errors import UsageError
 from nemorun_cli.core.runs import Run
+from nemorun_cli.roots import home_folder
 
 if TYPE_CHECKING:
     from nemorun_cli.config.recipe import Changes, Resolved
@@ -29,7 +30,8 @@ def of_recipe(recipe: str, request: Request, around: Surroundings) -> tuple[Cont
         return Content(recipe=COMMAND, argv=request.arguments), None
     from nemorun_cli.config.recipe import resolve
 
-    resolved = resolve(recipe, _changes(request, around), root=around.root)
+    outlines = home_folder(around.environ)
+    resolved = resolve(recipe, _changes(request, around), root=around.root, outlines=outlines)
     return _from(resolved, request), resolved.own_file
 
 

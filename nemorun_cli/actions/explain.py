@@ -39,7 +39,7 @@ def of(
         return _of_run(subject, path, changes, ports=ports)
     from nemorun_cli.config.recipe import resolve
 
-    resolved = resolve(subject, changes, root=around.root)
+    resolved = resolve(subject, changes, root=around.root, outlines=ports.store.home)
     return Explanation(
         recipe=resolved.recipe,
         run=None,

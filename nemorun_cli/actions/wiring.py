@@ -4,14 +4,13 @@ import os
 import time
 from collections.abc import Mapping
 from dataclasses import dataclass, fields
-from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 from nemorun_cli import executors, processes
-from nemorun_cli.core.errors import UsageError
 from nemorun_cli.core.jobs import Resources
 from nemorun_cli.core.ports import Clock, Executor
 from nemorun_cli.core.runs import RunRecord
+from nemorun_cli.roots import home_folder
 from nemorun_cli.store.files import Store
 
 if TYPE_CHECKING:
@@ -44,17 +43,6 @@ def ports(environ: Mapping[str, str] = os.environ) -> Ports:
 def store_of(environ: Mapping[str, str] = os.environ) -> Store:
     """The store of this user, without its index. Touches nothing."""
     return Store(home=home_folder(environ), host=processes.machine())
-
-
-def home_folder(environ: Mapping[str, str] = os.environ) -> Path:
-    """NEMORUN_HOME, else `nemorun` in XDG_STATE_HOME, else `~/.local/state/nemorun`."""
-    if chosen := environ.get("NEMORUN_HOME"):
-        return Path(chosen).expanduser().absolute()
-    if state := environ.get("XDG_STATE_HOME"):
-        return Path(state).absolute() / "nemorun"
-    if home := environ.get("HOME"):
-        return Path(home).absolute() / ".local/state/nemorun"
-    raise UsageError("there is no HOME to keep the runs in", hint="set NEMORUN_HOME to a folder")
 
 
 def resources_of(executor: Executor, record: RunRecord) -> Resources:

@@ -25,15 +25,15 @@ _MODULES = {"list": "listing", "rm": "remove"}
 
 def main() -> None:
     """The console script. Every error becomes one message and the documented exit code."""
+    if "_NEMORUN_COMPLETE" in os.environ:
+        from nemorun_cli.cli import complete
+
+        complete.respond(sys.argv[1:], os.environ["_NEMORUN_COMPLETE"])
+        return
     if any(name in sys.argv[1:2] for name in ("--version", "-V")):
         from nemorun_cli import __version__
 
         print(f"nemorun {__version__}")  # noqa: T201
-        return
-    if "_NEMORUN_COMPLETE" in os.environ:
-        from nemorun_cli.cli import complete
-
-        print("\n".join(complete.answer(sys.argv[1:])))  # noqa: T201
         return
     from nemorun_cli.cli import boundary
 

@@ -55,9 +55,11 @@ def _describe(recipe: str, *, json: bool) -> None:
 
     from nemorun_cli.actions.requests import surroundings
     from nemorun_cli.config.describe import describe
+    from nemorun_cli.roots import home_folder
 
     around = surroundings()
-    parameters = describe(recipe, root=around.root, cwd=around.cwd)
+    outlines = home_folder(around.environ)
+    parameters = describe(recipe, root=around.root, cwd=around.cwd, outlines=outlines)
     if json:
         from nemorun_cli.cli.documents import document
 

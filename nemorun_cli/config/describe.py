@@ -32,12 +32,14 @@ class Parameter:
     """The factories that fit."""
 
 
-def describe(recipe: str, *, root: Path | None, cwd: Path) -> tuple[Parameter, ...]:
+def describe(
+    recipe: str, *, root: Path | None, cwd: Path, outlines: Path | None = None
+) -> tuple[Parameter, ...]:
     """The recipe's own parameters, written `gpt(size=)`, then every path an override can set.
 
     The recipe's module is imported, and the recipe called.
     """
-    loaded = load(recipe, root=root, cwd=cwd)
+    loaded = load(recipe, root=root, cwd=cwd, outlines=outlines)
     own = nodes.make("config", getattr(loaded.function, "func", loaded.function), [], {})
     name = loaded.recipe
     found = [_parameter(f"{name}({each.name}=)", own, each, None) for each in nodes.fields(own)]
@@ -58,13 +60,14 @@ def _parameter(
         path=path,
         type=annotations.name_of(declared),
         value=as_text(value),
-        doc=_docs(nodes.target_of(node)).get(parameter.name, ""),
+        doc=documented(node).get(parameter.name, ""),
         choices=fitting,
     )
 
 
-def _docs(target: Any) -> dict[str, str]:
-    """Parameter to what its docstring says of it: `Args:` of a function, text below a field."""
+def documented(node: Any) -> dict[str, str]:
+    """Parameter to what is said of it: in `Args:` of a docstring, or below a dataclass's field."""
+    target = nodes.target_of(node)
     lines = (inspect.getdoc(target) or "").splitlines()
     found = {each.group(1): each.group(2) for each in map(_ARGUMENT.match, lines) if each}
     return {**found, **dict(_below_fields(target))}

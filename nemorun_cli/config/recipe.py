@@ -5,7 +5,7 @@ from dataclasses import dataclass, replace
 from pathlib import Path
 from typing import Any
 
-from nemorun_cli.config import complete, nodes
+from nemorun_cli.config import complete, nodes, outline
 from nemorun_cli.config.apply import Applier
 from nemorun_cli.config.assignments import Assignment, of_arguments, of_files
 from nemorun_cli.config.calls import called
@@ -66,8 +66,11 @@ class Loaded:
     registered: Registered
 
 
-def load(recipe: str, *, root: Path | None, cwd: Path) -> Loaded:
-    """Import the recipe's module and call the recipe; UsageError if that cannot be done."""
+def load(recipe: str, *, root: Path | None, cwd: Path, outlines: Path | None = None) -> Loaded:
+    """Import the recipe's module and call the recipe; UsageError if that cannot be done.
+
+    `outlines`: the store in which to keep, for completion, what can be set in it.
+    """
     name, arguments = parse_call(recipe)
     found = find(name, root=root, cwd=cwd)
     importer = Importer(found.folder)
@@ -75,7 +78,7 @@ def load(recipe: str, *, root: Path | None, cwd: Path) -> Loaded:
     function = importer.locate(found.target)
     config = called(function, arguments, name, registered)
     registered.begin(config, getattr(function, "__module__", ""))
-    return Loaded(
+    loaded = Loaded(
         recipe=name,
         config=config,
         function=function,
@@ -83,15 +86,23 @@ def load(recipe: str, *, root: Path | None, cwd: Path) -> Loaded:
         arguments=arguments,
         registered=registered,
     )
+    key = outline.key_of(recipe, root=root, cwd=cwd)
+    if outlines is not None and not outline.is_kept(outlines, key):
+        from nemorun_cli.config import survey
+
+        survey.keep(loaded, key, outlines)
+    return loaded
 
 
-def resolve(recipe: str, changes: Changes, *, root: Path | None) -> Resolved:
+def resolve(
+    recipe: str, changes: Changes, *, root: Path | None, outlines: Path | None = None
+) -> Resolved:
     """The config that a launch with these changes would execute.
 
     UsageError with every problem at once: what cannot be read or applied, then what is missing,
     then what cannot be stored. Nothing is built.
     """
-    loaded = load(recipe, root=root, cwd=changes.cwd)
+    loaded = load(recipe, root=root, cwd=changes.cwd, outlines=outlines)
     settled = _settled(loaded.config, changes, loaded.registered, root=root, earlier={})
     found = loaded.found
     return replace(

@@ -3,7 +3,6 @@
 import errno
 import json
 import os
-import re
 import shutil
 import time
 from collections.abc import Callable, Iterator, Mapping, Sequence
@@ -16,14 +15,13 @@ from nemorun_cli.core.errors import NotFoundError, RefusedError, StoreError
 from nemorun_cli.core.ids import is_id
 from nemorun_cli.core.jobs import JobHandle, JobState, JobStatus
 from nemorun_cli.core.runs import Run, RunRecord
-from nemorun_cli.store import documents, reading, writing
+from nemorun_cli.store import documents, layout, reading, writing
 from nemorun_cli.store.journal import Journal
 
 _Value = TypeVar("_Value")
 _STAGES = ".new"
 _GONE = ".gone"
 _LOCK = ".lock"
-_MONTH = re.compile(r"\d{4}-\d{2}")
 _DAY = 86400.0
 _YOUNG = 2.0
 """Seconds within which a second change may leave the time stamp of the first (coarse clocks)."""
@@ -185,12 +183,7 @@ class Store:
 
     def ids(self) -> Iterator[str]:
         """All runs, newest first by id. An absent store is empty; an unreadable one is an error."""
-        root = self.home / "runs"
-        for month in sorted(filter(_MONTH.fullmatch, _names(root)), reverse=True):
-            # What does not belong in this month cannot be found by its id either.
-            start = month.replace("-", "")
-            names = (name for name in _names(root / month) if name.startswith(start))
-            yield from sorted(filter(is_id, names), reverse=True)
+        return layout.ids(self.home, _names)
 
     def remove(self, run_id: str) -> None:
         """Delete a run. A kill halfway leaves a hidden folder that a later command deletes."""
@@ -204,7 +197,7 @@ class Store:
     def _folder(self, run_id: str) -> Path:
         if not is_id(run_id):
             raise NotFoundError(f"not a run id: {run_id!r}", hint="`nemorun list` shows them")
-        return self.home / f"runs/{run_id[:4]}-{run_id[4:6]}/{run_id}"
+        return layout.folder_of(self.home, run_id)
 
     def _existing(self, run_id: str) -> Path:
         folder = self._folder(run_id)
@@ -284,7 +277,7 @@ def _names(folder: Path) -> list[str]:
     except FileNotFoundError:
         return []
     except OSError as error:
-        if isinstance(error, NotADirectoryError) and _MONTH.fullmatch(folder.name):
+        if isinstance(error, NotADirectoryError) and layout.is_month(folder.name):
             return []
         reason = (error.strerror or str(error)).lower()
         raise StoreError(f"cannot read {folder}: {reason}", hint=_HINT) from None

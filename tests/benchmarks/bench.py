@@ -93,6 +93,11 @@ class Bench:
         """What nemorun costs in the project."""
         return self.cost(*NEMORUN, *arguments, store=store, repeat=repeat)
 
+    def completion(self, *words: str, store: str = "store") -> float:
+        """Seconds of CPU that a shell waits for when TAB is pressed after these words."""
+        env = {**self.env(store), "_NEMORUN_COMPLETE": "1"}
+        return cost((*NEMORUN, *words), env, self.project).cpu
+
     def python(self, code: str) -> Cost:
         """What this line of Python costs."""
         return self.cost(sys.executable, "-c", code)
@@ -127,6 +132,7 @@ class Bench:
         for argv in (["git", "init", "-q"], ["git", "add", "."]):
             subprocess.run(argv, cwd=self.project, env=self.env(), check=True)
         self.nemorun("launch", "wide", "--wait", repeat=1)
+        self.nemorun("recipes", "wide", repeat=1)
 
     def starting(self) -> None:
         """Help and list against importing Typer alone; launch against fiddle and a second."""
@@ -136,9 +142,11 @@ class Bench:
         of = "import typer + 50 ms"
         self.row("nemorun --help", self.nemorun("--help").cpu, limit, of=of)
         self.row("nemorun list", self.nemorun("list").cpu, limit, of=of)
-        completing = {**self.env(), "_NEMORUN_COMPLETE": "1"}
-        complete = cost((*NEMORUN, "launch", ""), completing, self.project).cpu
-        self.row("completion of recipes", complete, 0.05, of="50 ms")
+        self.row("completion of recipes", self.completion("launch", ""), 0.05, of="50 ms")
+        warm = self.completion("launch", "wide", "wide.")
+        self.row("completion of 200 paths", warm, 0.05, of="50 ms")
+        cold = self.completion("launch", "wide", "wide.", store="none")
+        self.row("the same of a recipe never loaded", cold, 1.0, of="1 s")
         overrides = [f"wide.f{number}={number + 1}" for number in range(200)]
         dry = self.nemorun("launch", "wide", *overrides, "--dry-run").cpu
         self.row("launch --dry-run, 200 overrides", dry, fiddle, of="import fiddle")

@@ -9,6 +9,8 @@ need git git
 need busybox busybox
 need bash bash
 need dash dash
+need zsh zsh
+need fish fish
 need setsid util-linux
 ${PYTHON:-python3} -c 'import ensurepip, venv' 2>/dev/null || missing="$missing python3-venv"
 
