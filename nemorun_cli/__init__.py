@@ -28,3 +28,15 @@ def factory() -> Callable[[_Function], _Function]: ...
 def factory(function: Any = None) -> Any:
     """Register a function that returns a part of a config, to be chosen by name: `optim=adamw`."""
     return function if function is not None else lambda given: given
+
+
+def lazy(target: str) -> Callable[..., Any]:
+    """What stands in a config for `pkg.mod:Name`, which is imported in the job alone.
+
+    `fdl.Config(lazy("mymodel.net:Net"), width=4)` works where `mymodel.net`, or what it imports,
+    is not installed. Its parameters are read from its source where that is at hand; else it takes
+    anything. ValueError for a text that can be no target.
+    """
+    from nemorun_cli.config.lazy import stand_in
+
+    return stand_in(target)

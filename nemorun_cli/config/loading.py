@@ -9,11 +9,16 @@ from collections.abc import Callable, Iterator
 from pathlib import Path
 from typing import Any
 
+from nemorun_cli.config.lazy import stand_in
 from nemorun_cli.core.errors import UsageError
 from nemorun_cli.job.builder import Builder
 
 _UNNAMED = "nemorun_file_"
 _LONGEST = 500  # characters of what somebody else's code says
+
+
+class MissingModuleError(UsageError):
+    """What was to be imported needs a module that is not installed here."""
 
 
 class Importer:
@@ -36,6 +41,14 @@ class Importer:
             near = difflib.get_close_matches(name, names, n=1)
             hint = f"did you mean {near[0]!r}?" if near else ""
             raise UsageError(f"{source} has no {name!r}", hint=hint) from None
+
+    def stored(self, target: str) -> Any:
+        """As `locate`; what needs a module that is missing here is stood in for by its source."""
+        try:
+            return self.locate(target)
+        except MissingModuleError:
+            folders = [Path(each) for each in sys.path if each]
+            return stand_in(target, folders)
 
     def call(
         self, function: Callable[..., Any], given: tuple[Any, ...], named: dict[str, Any]
@@ -64,11 +77,15 @@ class Importer:
     def _told(self, error: BaseException, failure: str) -> UsageError:
         reason = f"{type(error).__name__}: {error}"[:_LONGEST].rstrip(": ")
         place = self._place(error)
-        hint = ""
-        if isinstance(error, ModuleNotFoundError) and error.name:
-            reason = f"No module named {error.name!r}"
-            hint = "install it here, or import it inside the function that uses it"
-        return UsageError(f"{failure}: {reason}{f' ({place})' if place else ''}", hint=hint)
+        message = f"{failure}: {reason}{f' ({place})' if place else ''}"
+        if not isinstance(error, ModuleNotFoundError) or not error.name:
+            return UsageError(message)
+        missing = f"{failure}: No module named {error.name!r}{f' ({place})' if place else ''}"
+        return MissingModuleError(
+            missing,
+            hint="install it here, import it inside the function that uses it, or name what is"
+            f' needed of it: lazy("{error.name}:NAME")',
+        )
 
     def _place(self, error: BaseException) -> str:
         """The innermost line of the user's own code: `recipes/gpt.py:12`."""

@@ -7,6 +7,8 @@ from collections.abc import Mapping
 from types import FunctionType, MethodType, ModuleType
 from typing import Any
 
+from nemorun_cli.config import lazy
+
 
 def name_of(value: Any) -> tuple[str, str] | None:
     """Module and qualified name, if they lead back to this very value."""
@@ -32,9 +34,10 @@ def stored_name(value: Any, files: Mapping[str, str]) -> str | None:
         cls = stored_name(type(value), files)
         is_member = type(value).__members__.get(value.name) is value
         return f"{cls}.{value.name}" if cls is not None and is_member else None
-    found = name_of(value)
+    target = lazy.target_of(value)
+    found = name_of(value) if target is None else None
     if found is None:
-        return None
+        return target
     module, qualname = found
     return f"{files.get(module, module)}:{qualname}"
 

@@ -130,7 +130,7 @@ def reapply(
     if not changes.arguments and not changes.files:
         return _resolved(document, dict(earlier))
     registered = Registered(root, Importer(root))
-    locate = registered.importer.locate
+    locate = registered.importer.stored
     config = nodes.without_history(lambda: from_document(document, locate))
     registered.begin(config, "")
     return _settled(config, changes, registered, root=root, earlier=earlier)

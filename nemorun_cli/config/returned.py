@@ -156,7 +156,7 @@ class Reader:
         names = dotted(node.func)
         last = names[-1] if names else getattr(node.func, "attr", "")
         if last in _KINDS and node.args:
-            return self._node(dotted(node.args[0]), node, place, skip=1)
+            return self._of_kind(node.args[0], node, place)
         if last in _PASS:
             return self._copied(node, last, place)
         if place.auto and last == "partial" and node.args:
@@ -178,6 +178,19 @@ class Reader:
         if names[0] in place.local:
             return place.local[names[0]] if skip and len(names) == 1 else None
         return Call(place.module, names, self._arguments(node, place, skip=skip))
+
+    def _of_kind(self, target: ast.expr, node: ast.Call, place: _Place) -> Value:
+        """The node of `fdl.Config(Name, ...)` or `fdl.Config(lazy("pkg.mod:Name"), ...)`."""
+        if not isinstance(target, ast.Call):
+            return self._node(dotted(target), node, place, skip=1)
+        text = target.args[0] if target.args else None
+        if _last(target.func) != "lazy" or not isinstance(text, ast.Constant):
+            return None
+        source, _, name = str(text.value).rpartition(":")
+        module = self._sources.module(source) if source else None
+        if module is None:
+            return None
+        return Call(module, name.split("."), self._arguments(node, place, skip=1))
 
     def _copied(self, node: ast.Call, last: str, place: _Place) -> Value:
         """What `copy.deepcopy(x)`, `fdl.copy_with(x, a=1)` and `f.as_buildable()` return."""

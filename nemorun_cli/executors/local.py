@@ -108,6 +108,7 @@ class LocalExecutor:
         from nemorun_cli.launchers import inherited
 
         plan = self.plan(spec)
+        _require_interpreter(spec)
         folder = Path(plan.directory)
         if not self._stage(plan):
             return self._earlier(spec.key)
@@ -249,3 +250,12 @@ class LocalExecutor:
                 hint="free some space there, or choose a folder with room that you may write to",
             ) from None
         return True
+
+
+def _require_interpreter(spec: JobSpec) -> None:
+    python = spec.resources.python
+    if python is not None and shutil.which(python) is None:
+        raise RefusedError(
+            f"there is no interpreter {python!r} on this machine",
+            hint="-x python=PATH names one that has what the recipe needs",
+        )
