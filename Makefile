@@ -41,7 +41,7 @@ imports: $(STAMP) ## who may import whom
 	$(BIN)/lint-imports
 
 golden: $(STAMP) ## write the expected texts of the tests anew; read the diff
-	NEMORUN_GOLDEN=write $(BIN)/python -m pytest -q tests/cli
+	NEMORUN_GOLDEN=write $(BIN)/python -m pytest -q tests/cli tests/unit/config/test_corpus.py
 
 completions: $(STAMP) ## write completions/ anew
 	$(BIN)/python tests/completions.py

@@ -32,6 +32,7 @@ WRITABLE = (
 NAMED = (abc.Callable, type)
 """What a text gives by its name alone: functions and classes."""
 _WORDS = {abc.Callable: "a function", type(None): "none"}
+_BARE = {typing.LiteralString: str, typing.Final: Any, typing.ClassVar: Any}
 _WRAPPERS = (
     *(typing.Annotated, typing.Final, typing.ClassVar, typing.Required, typing.NotRequired),
     dataclasses.InitVar,
@@ -77,7 +78,7 @@ def name_of(annotation: Any) -> str:
     inside = ", ".join(
         "..." if each is ... else name_of(each) for each in typing.get_args(annotation)
     )
-    return f"{plain}[{inside}]"
+    return f"{plain}[{inside or '()'}]"
 
 
 def is_typed_dict(annotation: Any) -> bool:
@@ -98,12 +99,27 @@ def declared_keys(annotation: Any) -> dict[str, Any]:
     return {}
 
 
+def required_keys(annotation: Any) -> set[str]:
+    """The keys that a typed dict must have.
+
+    Its own account of them is wrong where annotations are postponed (python/cpython#97727).
+    """
+    found = set()
+    for name, hint in keys_of(annotation).items():
+        origin = typing.get_origin(hint)
+        told = origin is typing.Required
+        if told or (origin is not typing.NotRequired and name in annotation.__required_keys__):
+            found.add(name)
+    return found
+
+
 def length_of(annotation: Any) -> int | None:
     """The number of items that a tuple of this type has; None if it may have any."""
-    inner = typing.get_args(bare(annotation))
-    if kind_of(bare(annotation)) is not tuple or not inner or inner[-1] is Ellipsis:
+    annotation = bare(annotation)
+    inner = typing.get_args(annotation)
+    if typing.get_origin(annotation) is not tuple or inner[-1:] == (...,):
         return None
-    return len(inner)
+    return 0 if inner == ((),) else len(inner)
 
 
 def is_untyped(annotation: Any) -> bool:
@@ -131,8 +147,9 @@ def _inner(annotation: Any) -> Any:
     if isinstance(annotation, typing.TypeVar):
         constraints = annotation.__constraints__
         return typing.Union[constraints] if constraints else annotation.__bound__ or Any  # noqa: UP007
-    if annotation is typing.LiteralString:
-        return str
+    for known, meant in _BARE.items():
+        if annotation is known:
+            return meant
     return getattr(annotation, "__value__", None)  # Of `type Name = ...`.
 
 
@@ -193,7 +210,7 @@ def is_named_by(value: Any, annotation: Any) -> bool:
         return any(is_named_by(value, each) for each in members(annotation))
     kind = kind_of(annotation)
     if kind is not type:
-        return kind is abc.Callable and callable(value)
+        return kind is abc.Callable and isinstance(value, (types.FunctionType, type))
     base = bare((*typing.get_args(annotation), Any)[0])
     bases = members(base) or (base,)
     wanted = tuple(kind_of(each) for each in bases if isinstance(kind_of(each), type))

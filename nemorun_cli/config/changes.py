@@ -7,6 +7,7 @@ from typing import Any
 from nemorun_cli.config import annotations, nodes
 from nemorun_cli.config.assignments import Assignment
 from nemorun_cli.config.coerce import Parts, is_document, read
+from nemorun_cli.config.containers import read_keys
 from nemorun_cli.config.items import Item, UnreadableError, looks_structured, structured
 from nemorun_cli.config.scalars import MismatchError
 from nemorun_cli.core.overrides import APPEND, REMOVE, RESET, SET
@@ -118,6 +119,9 @@ def _present(value: Any, item: Item) -> Any:
 def _like(present: Any, declared: Any, item: Item, parts: Parts) -> Any:
     """The text as something that can be added to what is there."""
     typed = type(present) if annotations.is_untyped(declared) else declared
+    if isinstance(present, dict) and annotations.declared_keys(declared):
+        typed = annotations.bare(declared)
+        return read_keys(item, typed, lambda each, kind: read(each, kind, parts))
     found = read(item, typed, parts)
     addable = isinstance(found, (int, float)) and isinstance(present, (int, float))
     if not addable and type(found) is not type(present):

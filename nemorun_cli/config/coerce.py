@@ -180,8 +180,19 @@ def _literal(item: Item, annotation: Any, read: Read) -> Any:
             matches = _fits(item, type(choice), read) and read(item, type(choice)) == choice
         if matches:
             return choice
-    listed = ", ".join(str(getattr(each, "name", each)) for each in choices)
-    raise MismatchError(f"one of {listed}", item, scalars.near(text, map(str, choices)))
+    listed = [_spelled(each) for each in choices]
+    raise MismatchError(f"one of {', '.join(listed)}", item, scalars.near(text, listed))
+
+
+def _spelled(choice: Any) -> str:
+    """A choice as it would be typed."""
+    if choice is None or isinstance(choice, bool):
+        return str(choice).lower()
+    return choice.decode(errors="replace") if isinstance(choice, bytes) else _name(choice)
+
+
+def _name(choice: Any) -> str:
+    return str(choice.name if isinstance(choice, enum.Enum) else choice)
 
 
 def _fits(item: Item, annotation: Any, read: Read) -> bool:
@@ -198,6 +209,8 @@ def _union(item: Item, annotation: Any, read: Read) -> Any:
     if item.quoted and str in alternatives:
         return item.value
     misfits = []
+    if float in alternatives and scalars.is_written_as_float(item):
+        alternatives = [each for each in alternatives if each is not int]
     for member in sorted(alternatives, key=_rank):
         try:
             return read(item, member)
@@ -238,11 +251,12 @@ def _anything(item: Item, annotation: Any, read: Read) -> Any:
     if isinstance(item.value, str):
         if looks_structured(item.value):
             return read(opened(item, "a list or mapping, or text in quotes"), Any)
+        if scalars.is_written_as_float(item):
+            return scalars.read_float(item, annotation)
         for kind in (type(None), bool, int):
             if _fits(item, kind, read):
                 return read(item, kind)
-        is_number = scalars.looks_like_number(item.value)
-        return scalars.read_float(item, annotation) if is_number else item.value
+        return item.value
     return read(item, dict if isinstance(item.value, dict) else list)
 
 

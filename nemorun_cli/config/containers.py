@@ -5,7 +5,7 @@ from collections.abc import Callable, Iterable
 from typing import Any
 
 from nemorun_cli.config import scalars
-from nemorun_cli.config.annotations import keys_of, name_of
+from nemorun_cli.config.annotations import keys_of, length_of, name_of, required_keys
 from nemorun_cli.config.items import Item, UnreadableError, looks_structured, structured
 from nemorun_cli.config.scalars import MismatchError
 
@@ -31,7 +31,7 @@ def opened(item: Item, expected: str) -> Item:
 def items_of(item: Item, annotation: Any) -> list[Item]:
     """The items of what is written as a list."""
     found = opened(item, name_of(annotation)).value
-    if isinstance(found, dict) and not any(each.value for each in found.values()):
+    if isinstance(found, dict) and all(each.is_nothing for each in found.values()):
         return list(found)  # As Python writes a set: {a, b}.
     if not isinstance(found, tuple):
         raise MismatchError(name_of(annotation), item, "such as [1, 2]")
@@ -55,12 +55,10 @@ def collection(make: Callable[[Iterable[Any]], Any]) -> Callable[[Item, Any, Rea
 
 def read_tuple(item: Item, annotation: Any, read: Read) -> tuple[Any, ...]:
     """As many items as are declared, each of its own type."""
-    inner = typing.get_args(annotation) or (Any, ...)
     items = items_of(item, annotation)
-    if inner == ((),):
-        inner = ()
-    if inner[-1:] == (...,):
-        inner = (inner[0],) * len(items)
+    length = length_of(annotation)
+    given = typing.get_args(annotation) or (Any,)
+    inner = (given[0],) * len(items) if length is None else given[:length]
     if len(items) != len(inner):
         raise MismatchError(name_of(annotation), item, f"{len(inner)} items, not {len(items)}")
     pairs = zip(items, inner, strict=True)
@@ -73,7 +71,7 @@ def pairs_of(item: Item, annotation: Any) -> dict[Item, Item]:
     if not isinstance(found, dict):
         raise MismatchError(name_of(annotation), item, "such as {a: 1, b: 2}")
     for key, value in found.items():
-        if value.value == "" and not value.quoted and ":" in str(key.value):
+        if value.is_nothing and ":" in str(key.value):
             raise MismatchError(name_of(annotation), key, "a space belongs after the colon")
     return found
 
@@ -84,8 +82,9 @@ def read_mapping(item: Item, annotation: Any, read: Read) -> dict[Any, Any]:
     found: dict[Any, Any] = {}
     for key, value in pairs_of(item, annotation).items():
         name = read(key, keys)
+        made = _part(name, value, values, read)
         try:
-            found[name] = _part(name, value, values, read)
+            found[name] = made
         except TypeError:
             raise MismatchError("what can be a key", key) from None
     return found
@@ -93,6 +92,15 @@ def read_mapping(item: Item, annotation: Any, read: Read) -> dict[Any, Any]:
 
 def read_typed_dict(item: Item, annotation: Any, read: Read) -> dict[str, Any]:
     """The keys that are declared and no others, each of its type; the required ones are there."""
+    found = read_keys(item, annotation, read)
+    lacking = [name for name in keys_of(annotation) if name in required_keys(annotation) - {*found}]
+    if lacking:
+        raise MismatchError(name_of(annotation), item, f"it lacks {', '.join(lacking)}")
+    return found
+
+
+def read_keys(item: Item, annotation: Any, read: Read) -> dict[str, Any]:
+    """Some of the keys that are declared, and no others, each of its type."""
     known = keys_of(annotation)
     pairs = pairs_of(item, annotation)
     for key in pairs:
@@ -100,9 +108,6 @@ def read_typed_dict(item: Item, annotation: Any, read: Read) -> dict[str, Any]:
             hint = scalars.near(str(key.value), known) or f"there are: {', '.join(known)}"
             raise MismatchError(f"a key of {name_of(annotation)}", key, hint)
     given = {str(key.value): value for key, value in pairs.items()}
-    lacking = [name for name in known if name in annotation.__required_keys__ - set(given)]
-    if lacking:
-        raise MismatchError(name_of(annotation), item, f"it lacks {', '.join(lacking)}")
     return {name: _part(name, value, known[name], read) for name, value in given.items()}
 
 

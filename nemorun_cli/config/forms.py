@@ -74,7 +74,7 @@ class Forms:
             self._definitions = dict(_defined(self._root))
         if number not in self._definitions or number in self._begun:
             hint = "it contains itself" if number in self._begun else ""
-            raise MismatchError("the _id_ of another part of this file", at, hint)
+            raise MismatchError("the _id_ of another part", at, hint)
         if number not in self._made:
             self._begun.add(number)
             self._made[number] = self._new(self._definitions[number], annotation, read)

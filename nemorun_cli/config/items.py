@@ -28,6 +28,12 @@ class UnreadableError(ValueError):
         self.at = at
 
 
+class Bare(str):
+    """The text of a value that a file has without quotes: a number, a word such as `true`."""
+
+    __slots__ = ()
+
+
 @dataclass(frozen=True)
 class Item:
     """One text, list or mapping, and where it stands in what was typed or read."""
@@ -37,6 +43,11 @@ class Item:
     end: int = 0
     quoted: bool = False
     """Whether it was in quotes, and so is text whatever it looks like."""
+
+    @property
+    def is_nothing(self) -> bool:
+        """Whether there is nothing after the colon of a mapping, which is none in YAML."""
+        return isinstance(self.value, Bare) and not self.value
 
     def __hash__(self) -> int:
         """By the text: keys of mappings are texts."""
@@ -148,7 +159,8 @@ class _Composer:
 
     def _new(self, node: Any, start: int, end: int) -> tuple[Item, int]:
         if node.id == "scalar":
-            return Item(node.value, start, end, quoted=bool(node.style)), 1
+            text = node.value if node.style or node.value else Bare("")
+            return Item(text, start, end, quoted=bool(node.style)), 1
         if node.id == "sequence":
             parts = [self._sized(each) for each in node.value]
             return Item(tuple(each for each, _ in parts), start, end), _total(parts)
@@ -192,12 +204,6 @@ def _merged(value: Any) -> list[Any]:
 
 def _total(parts: list[tuple[Item, int]]) -> int:
     return 1 + sum(size for _, size in parts)
-
-
-class Bare(str):
-    """The text of a value that a file has without quotes: a number, a word such as `true`."""
-
-    __slots__ = ()
 
 
 def of_data(value: object) -> Item:

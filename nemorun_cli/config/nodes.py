@@ -126,7 +126,7 @@ def unknown_type(node: Any, parameter: inspect.Parameter) -> str | None:
 def fits(node: Any, declared: Any) -> bool:
     """Whether what the node makes can be of the declared type, as far as that can be known."""
     target, wanted = target_of(node), annotations.classes_of(declared)
-    if not isinstance(target, type) or set(wanted) & set(annotations.NAMED):
+    if not isinstance(target, type) or kind_of(node) != "config":
         return True
     try:
         return not wanted or issubclass(target, wanted)

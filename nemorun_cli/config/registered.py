@@ -60,16 +60,18 @@ class Registered:
         LookupError, with what there is, if nothing has the name; UsageError for wrong arguments.
         """
         name, arguments = parse_call(text)
-        if name in self.factories():
+        classes = annotations.classes_of(annotation)
+        factories = {} if classes == (type,) else self.factories()
+        if name in factories:
             return self.make(name, arguments)
-        wanted = set(annotations.classes_of(annotation)) & set(annotations.NAMED)
-        defined = dict(self._defined(annotation)) if wanted else {}
+        named = set(classes) & set(annotations.NAMED)
+        defined = dict(self._defined(annotation)) if named else {}
         if name == text and name in defined:
             return defined[name]
-        near = difflib.get_close_matches(name, [*self.factories(), *defined], n=1)
+        near = difflib.get_close_matches(name, [*factories, *defined], n=1)
         meant = f"did you mean {near[0]!r}? " if near else ""
-        functions = sorted(defined, key=lambda each: isinstance(defined[each], type))
-        known = [*self.fitting(annotation), *functions] or list(self.factories())
+        functions = [each for each, value in defined.items() if not isinstance(value, type)]
+        known = [*self.fitting(annotation), *(functions or defined)] or list(factories)
         listed = ", ".join(known[:_SHOWN]) or "none"
         word = "known here" if defined else "registered factories"
         raise LookupError(f"{meant}{word}: {listed}")

@@ -109,7 +109,9 @@ def read_bool(item: Item, annotation: Any) -> bool:
 
 
 def read_none(item: Item, annotation: Any) -> None:
-    """`none` or `null`."""
+    """`none` or `null`, or nothing at all in a file."""
+    if item.is_nothing:
+        return
     if read_word(item, annotation).lower() not in _NONE_WORDS:
         raise MismatchError("none", item)
 
@@ -161,6 +163,12 @@ def near(text: str, names: Iterable[str]) -> str:
     known = {name.casefold(): name for name in names}
     found = difflib.get_close_matches(text.casefold(), known, n=1)
     return f"did you mean {known[found[0]]!r}?" if found else ""
+
+
+def is_written_as_float(item: Item) -> bool:
+    """Whether it is a number with a point or an exponent."""
+    text = "" if item.quoted or not isinstance(item.value, str) else item.value.strip()
+    return looks_like_number(text) and any(sign in text for sign in ".eE")
 
 
 def looks_like_number(text: str) -> bool:

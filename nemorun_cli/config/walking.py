@@ -144,6 +144,8 @@ class Walk:
         if isinstance(value, (*annotations.SCALARS, enum.Enum)):
             return self._wrong(step, f"{where} is {value!r}: it has no parts to be set")
         name = type(value).__name__
+        if isinstance(value, (set, frozenset)):
+            return self._wrong(step, f"{where} is a {name}: it has no positions", "use += and -=")
         return self._wrong(
             step, f"{where} is a finished {name}", f"let the recipe use fdl.Config({name}, ...)"
         )

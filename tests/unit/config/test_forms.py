@@ -166,7 +166,7 @@ def test_functions_and_classes_go_by_their_names(tmp_path: Path) -> None:
         ("whatever: {_type_: pickle, value: x}", "expects one of tuple, list, set", "pickle"),
         ("whatever: {_type_: bytes, value: '?'}", "expects the value of a bytes", ""),
         ("whatever: {_type_: dict, value: [[1]]}", "expects a pair of key and value", "[1]"),
-        ("whatever: {_ref_: 3}", "expects the _id_ of another part of this file", "3"),
+        ("whatever: {_ref_: 3}", "expects the _id_ of another part", "3"),
         ("optim: {a: {_ref_: 3}}", "AdamW has no parameter 'a'", "a"),
         ("count: {x: 1}", "count expects int, got a mapping", "{x: 1}"),
         ("[a]: 1", "expects the path of a field", "[a]"),
