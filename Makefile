@@ -7,7 +7,7 @@ BIN := $(VENV)/bin
 STAMP := $(VENV)/.installed
 export NEMORUN_REQUIRE_BACKENDS ?=
 
-.PHONY: help demo test check lint types imports golden completions bench build clean machine
+.PHONY: help demo test check lint types imports golden completions bench fuzz build clean machine
 
 help: ## list the targets
 	@grep -E '^[a-z]+:.*## ' $(MAKEFILE_LIST) | sed 's/:.*## /\t/' | expand -t 14
@@ -48,6 +48,9 @@ completions: $(STAMP) ## write completions/ anew
 
 bench: $(STAMP) ## measure the budgets
 	$(BIN)/python tests/benchmarks/bench.py
+
+fuzz: $(STAMP) ## feed rubbish to the override language, for FUZZ_SECONDS
+	$(BIN)/python -m tests.fuzz.fuzz
 
 build: $(STAMP) ## wheel and source distribution, in dist/
 	rm -rf dist build

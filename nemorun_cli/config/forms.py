@@ -85,9 +85,9 @@ class Forms:
         fields = members(item)
         if "_target_" in fields:
             return self._node(item, fields, annotation, read)
-        kind, value = fields["_type_"], fields.get("value")
-        if value is None:
-            raise MismatchError("a 'value' beside '_type_'", item)
+        kind, value = fields.get("_type_"), fields.get("value")
+        if kind is None or value is None:
+            raise MismatchError("'_target_', or '_type_' and 'value'", item)
         return self._typed(kind, value, annotation, read)
 
     def _node(self, item: Item, fields: Mapping[str, Item], annotation: Any, read: Read) -> Any:

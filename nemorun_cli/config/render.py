@@ -56,6 +56,8 @@ def to_yaml(document: Mapping[str, Any]) -> str:
 
         def represent_text(self, text: str) -> Any:
             style = None if is_plain_text(text) else "'"
+            if not text.isprintable():  # In other quotes U+0085 would be read as a line end.
+                style = '"'
             return self.represent_scalar("tag:yaml.org,2002:str", text, style=style)
 
     Dumper.add_representer(str, Dumper.represent_text)

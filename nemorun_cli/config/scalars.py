@@ -126,7 +126,10 @@ def read_path(item: Item, annotation: Any) -> pathlib.Path:
 
 def read_bytes(item: Item, annotation: Any) -> bytes:
     """The text in UTF-8."""
-    return read_text(item, annotation).encode("utf-8", "surrogateescape")
+    try:
+        return read_text(item, annotation).encode("utf-8", "surrogateescape")
+    except UnicodeEncodeError:  # Half of a pair, as JSON can hold.
+        raise MismatchError("text that can be written in UTF-8", item) from None
 
 
 def read_timedelta(item: Item, annotation: Any) -> timedelta:

@@ -44,6 +44,9 @@ class Walk:
         if mapping is None:
             made = self._change(value, declared)
             if not self._path:
+                if not nodes.is_node(made):
+                    item = self._assignment.item
+                    raise self._assignment.wrong_item(item, "expects a whole config")
                 self._applier.trail.replaced(value, made, self._assignment)
             return made
         self._noted = True

@@ -176,7 +176,7 @@ def _path(argument: str, *, start: int) -> tuple[tuple[Step, ...], int]:
 
 def _bare(argument: str, at: int) -> Step:
     found = _BARE.match(argument, at)
-    if found is None:
+    if found is None or found.group().endswith("-"):
         raise _wrong(argument, at, "expects the name of a field", hint=_how(argument, at))
     name = found.group()
     index = _INDEX.fullmatch(name) is not None

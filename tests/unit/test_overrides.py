@@ -95,6 +95,8 @@ def test_a_tag_or_a_class_selects(
         ("0=1", 0, "a path begins with the name of a field"),
         ("a[0]b=1", 4, "expects PATH=VALUE"),
         ("~a=1", 2, "'~path' takes no value"),
+        ("-=1", 0, "expects the name of a field"),
+        ("d.x-.y=1", 2, "expects the name of a field"),
         ("@=1", 0, "expects the name of a field"),
         ("@Lr.=1", 3, "expects PATH=VALUE"),
         ("@Lr", 3, "expects PATH=VALUE"),

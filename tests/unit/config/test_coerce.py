@@ -185,6 +185,7 @@ REFUSED: list[tuple[str, Any, str]] = [
     ("3", Literal[1, 2], "one of 1, 2"),
     ("GREEN", Color, "one of RED, BLUE"),
     ("a\0b", Path, "a path"),
+    ("\ud800", bytes, "text that can be written in UTF-8"),
     ("soon", timedelta, "a length of time such as 30s, 10m or 2h"),
     ("1", list[int], "list[int]"),
     ("1, 2", list[int], "list[int]"),

@@ -166,6 +166,8 @@ def test_functions_and_classes_go_by_their_names(tmp_path: Path) -> None:
         ("whatever: {_type_: pickle, value: x}", "expects one of tuple, list, set", "pickle"),
         ("whatever: {_type_: bytes, value: '?'}", "expects the value of a bytes", ""),
         ("whatever: {_type_: dict, value: [[1]]}", "expects a pair of key and value", "[1]"),
+        ("whatever: {_ref_: 3, _id_: 3}", "expects '_target_', or '_type_' and 'value'", ""),
+        ("_type_: tuple\nvalue: [1]", "expects a whole config", ""),
         ("whatever: {_ref_: 3}", "expects the _id_ of another part", "3"),
         ("optim: {a: {_ref_: 3}}", "AdamW has no parameter 'a'", "a"),
         ("count: {x: 1}", "count expects int, got a mapping", "{x: 1}"),
