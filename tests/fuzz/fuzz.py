@@ -133,7 +133,7 @@ TARGETS: list[tuple[Callable[..., None], dict[str, st.SearchStrategy[Any]]]] = [
 
 def run(examples: int) -> None:
     """So many examples of each kind; AssertionError if a module was imported meanwhile."""
-    read(["steps=1", "nope=1", "callback=[1", "table={a: {b: 1}}"])
+    read(["steps=1", "nope=1", "callback=[1", "table={a: {b: 1}}", "steps=@~nobody/x"])
     fuzz_files(".toml", b"a = 1")
     fuzz_files(".yaml", b"a: [1")
     before = set(sys.modules)
