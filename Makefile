@@ -41,7 +41,8 @@ imports: $(STAMP) ## who may import whom
 	$(BIN)/lint-imports
 
 golden: $(STAMP) ## write the expected texts of the tests anew; read the diff
-	NEMORUN_GOLDEN=write $(BIN)/python -m pytest -q tests/cli tests/unit/config/test_corpus.py
+	NEMORUN_GOLDEN=write $(BIN)/python -m pytest -q tests/cli tests/unit/config/test_corpus.py \
+		tests/e2e/test_docs.py
 
 completions: $(STAMP) ## write completions/ anew
 	$(BIN)/python tests/completions.py

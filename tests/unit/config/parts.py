@@ -11,6 +11,7 @@ from typing import TYPE_CHECKING, Any, Literal
 import fiddle as fdl
 
 from nemorun_cli.config.apply import Applier
+from nemorun_cli.config.calls import called
 from nemorun_cli.config.discover import RecipeSource
 from nemorun_cli.config.loading import Importer
 from nemorun_cli.config.recipe import Changes
@@ -113,8 +114,7 @@ class Parts(Registered):
         return {name: source(name) for name in FACTORIES}
 
     def make(self, name: str, arguments: tuple[str, ...]) -> Any:
-        assert not arguments
-        return FACTORIES[name]()
+        return called(FACTORIES[name], arguments, name, self)
 
 
 def source(name: str) -> RecipeSource:
