@@ -30,7 +30,7 @@ def on_a_terminal(nemorun: Nemorun, command: str) -> str:
     found = pexpect.run(
         f"bash -c {command_quoted(command)}",
         cwd=str(nemorun.cwd),
-        env=nemorun.environment(PATH=path, TERM="dumb"),  # type: ignore[arg-type]
+        env=nemorun.environment(PATH=path, TERM="dumb"),
         dimensions=(60, 100),
         timeout=60,
         encoding="utf-8",
