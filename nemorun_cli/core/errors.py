@@ -79,3 +79,7 @@ class UnreachableError(NemorunError):
 
     code = "unreachable"
     exit_code = 17
+
+
+class NotSentError(UnreachableError):
+    """Nothing of what was asked for has reached the host, or ever will."""

@@ -1,8 +1,9 @@
 """What the layers ask of each other, as protocols."""
 
 from collections.abc import Callable, Iterator, Sequence
+from dataclasses import dataclass
 from pathlib import PurePath
-from typing import Any, ClassVar, Protocol, Self, runtime_checkable
+from typing import Any, BinaryIO, ClassVar, Protocol, Self, runtime_checkable
 
 from nemorun_cli.core.jobs import (
     JobHandle,
@@ -14,6 +15,35 @@ from nemorun_cli.core.jobs import (
 )
 
 Clock = Callable[[], float]
+
+
+@dataclass(frozen=True, kw_only=True)
+class Finished:
+    """How a script on a host has ended."""
+
+    code: int
+    """Its exit code; 128 and the signal's number for one that a signal ended."""
+    out: bytes
+    err: bytes
+
+
+class Tunnel(Protocol):
+    """How scripts and bytes reach a host. Creating one touches nothing; each call is one trip."""
+
+    @property
+    def host(self) -> str:
+        """The host as the user names it; empty for this machine."""
+
+    def run(self, script: str, *, data: bytes | BinaryIO = b"", timeout: float = 60) -> Finished:
+        """Run a POSIX sh script on the host in the user's home, with `data` as its standard input.
+
+        `out` and `err` are the script's own, byte for byte, whatever login shells print. A program
+        that only a login shell finds on its PATH is found. Any exit code is an answer, no error.
+
+        RefusedError: the host, or its key, was not accepted, or did not accept us. NotSentError:
+        the host cannot be reached, and nothing was started. UnreachableError: the connection broke
+        or `timeout` seconds went by, and the script may have run, or may still be running.
+        """
 
 
 class Executor(Protocol):
