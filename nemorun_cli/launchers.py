@@ -3,8 +3,9 @@
 import os
 import shlex
 import sys
-from collections.abc import Callable, Mapping
+from collections.abc import Callable, Mapping, Sequence
 from pathlib import Path, PurePosixPath
+from types import MappingProxyType
 
 from nemorun_cli.core.errors import SpecError
 from nemorun_cli.core.jobs import JobSpec
@@ -12,6 +13,16 @@ from nemorun_cli.core.jobs import JobSpec
 ARGUMENT_LIMIT = 128 * 1024
 """Bytes of one argument, its closing NUL included (execve(2), MAX_ARG_STRLEN)."""
 
+
+_MAIN = """
+if [ "${1:-}" = reap ]; then
+    reap
+else
+    begin
+    await_parents
+    run_all
+fi
+"""
 
 JOB_VARIABLES = frozenset(
     {
@@ -37,11 +48,28 @@ def job_script(spec: JobSpec, directory: str, *, python: str) -> str:
     SpecError for an argument that no system could carry.
     """
     command = payload(spec, directory, python=python)
-    _refuse_uncarriable([*command, *(f"{name}={value}" for name, value in spec.env.items())])
+    refuse_uncarriable(spec, command)
+    return assemble(spec, directory, start=(f"exec setsid {shlex.join(command)}",))
+
+
+def assemble(
+    spec: JobSpec,
+    directory: str,
+    *,
+    start: Sequence[str],
+    variables: Mapping[str, str] = MappingProxyType({}),
+    parts: Sequence[str] = (),
+) -> str:
+    """A job.sh whose payload these lines of sh start, in the working folder. Pure.
+
+    `variables` change what the script knows of the job; `parts` are files of `job/` that replace
+    functions of job.sh.
+    """
+    known = {**_variables(spec, directory), **variables}
     head = [
         "#!/bin/sh",
         f"# {spec.key}: {_comment(spec.name)}",
-        *(f"{name}={shlex.quote(value)}" for name, value in _variables(spec, directory).items()),
+        *(f"{name}={shlex.quote(value)}" for name, value in known.items()),
         "",
         "await_parents() {",
         *(f"    after {d.condition} {shlex.quote(d.directory)}" for d in spec.after),
@@ -52,12 +80,28 @@ def job_script(spec: JobSpec, directory: str, *, python: str) -> str:
         *(f"    export {name}={shlex.quote(value)}" for name, value in spec.env.items()),
         *(f"    export {line}" for line in _exports(spec, directory)),
         f"    cd {shlex.quote(_workdir(spec, directory))} || exit 70",
-        f"    exec setsid {shlex.join(command)}",
+        *(f"    {line}" for line in start),
         "}",
         "",
     ]
-    body = Path(__file__).with_name("job").joinpath("job.sh").read_text(encoding="utf-8")
-    return "\n".join(head) + "\n" + body
+    folder = Path(__file__).with_name("job")
+    texts = [(folder / name).read_text(encoding="utf-8") for name in ("job.sh", *parts)]
+    return "\n".join(["\n".join(head), *texts, _MAIN])
+
+
+def refuse_uncarriable(spec: JobSpec, command: Sequence[str]) -> None:
+    """SpecError for an argument or a variable that no system could pass to a program."""
+    for argument in (*command, *(f"{name}={value}" for name, value in spec.env.items())):
+        shown = f"{argument[:40]!r}"
+        if "\0" in argument:
+            raise SpecError(
+                f"argument {shown} holds a NUL character, which no system can pass to a program",
+            )
+        if len(argument.encode("utf-8", "surrogateescape")) >= ARGUMENT_LIMIT:
+            raise SpecError(
+                f"argument {shown}... is over 128 KiB, which no system can pass to a program",
+                hint="put it in a file and pass the file's name",
+            )
 
 
 def inherited(environ: Mapping[str, str] = os.environ) -> dict[str, str]:
@@ -118,6 +162,8 @@ def _variables(spec: JobSpec, directory: str) -> dict[str, str]:
         "NEMORUN_KEY": spec.key,
         "time_limit": str(ask.time or 0),
         "grace": str(ask.grace),
+        "warning": "TERM",
+        "lead": str(ask.grace),
         "retries": str(ask.retries),
         "split_streams": str(int(ask.split_streams)),
         "log_name": "0" if ask.launcher == "plain" else "launcher",
@@ -153,20 +199,6 @@ def _exports(spec: JobSpec, directory: str) -> list[str]:
 
 def _workdir(spec: JobSpec, directory: str) -> str:
     return str(PurePosixPath(directory, "work", spec.workdir))
-
-
-def _refuse_uncarriable(arguments: list[str]) -> None:
-    for argument in arguments:
-        shown = f"{argument[:40]!r}"
-        if "\0" in argument:
-            raise SpecError(
-                f"argument {shown} holds a NUL character, which no system can pass to a program",
-            )
-        if len(argument.encode("utf-8", "surrogateescape")) >= ARGUMENT_LIMIT:
-            raise SpecError(
-                f"argument {shown}... is over 128 KiB, which no system can pass to a program",
-                hint="put it in a file and pass the file's name",
-            )
 
 
 def _comment(text: str) -> str:

@@ -4,7 +4,14 @@
 
 umask 077
 cd "$run_dir" || exit 70
-payload='' stop='' stopping='' timers='' started_at=null attempt=0
+payload='' stop='' stopping='' timers='' started_at=null attempt=0 verdict_file=exit.json
+
+# Where a scheduler holds the job, its own part replaces these.
+begin() { :; }       # before anything else
+still_mine() { :; }  # whether no later start of this job is under way elsewhere
+judge() { :; }       # sets code, and reason if need be, to what the payload itself came to
+go_on() { :; }       # returns if there is no next attempt after the time limit
+by_signal() { :; }   # the payload was ended by a signal whose sender is not known here
 
 # note TEXT: one line of the history of attempts; a full disk may lose it, but not the verdict.
 note() { printf '%s\n' "$1" >>attempts.jsonl; }
@@ -14,12 +21,16 @@ note() { printf '%s\n' "$1" >>attempts.jsonl; }
 finish() {
     clear_timers
     [ -e exit.json ] && exit 0
+    still_mine || exit 75
     verdict="{\"state\":\"$1\",\"reason\":$2,\"exit_code\":$3,\"signal\":$4,\"attempt\":$attempt"
     verdict="$verdict,\"started_at\":$started_at,\"ended_at\":$(date +%s)}"
     printf '%-511s\n' "$verdict" 1<>exit.json.part
     sync exit.json.part 2>/dev/null
-    mv -f exit.json.part exit.json
-    exit 0
+    mv -f exit.json.part "$verdict_file"
+    rm -f secrets
+    [ "$1" != SUCCEEDED ] || exit 0
+    [ "$3" = 0 ] || [ "$3" = null ] || exit "$3"
+    exit 1
 }
 
 # start_of PID: when it began, in clock ticks since boot (proc(5), field 22); nothing if it has ended.
@@ -76,8 +87,13 @@ on_stop() {
     [ -e cancel ] && [ "$1" = signal ] && stop=cancelled
     [ -z "$stopping" ] && [ -n "$payload" ] || return 0
     stopping=1
-    signal_all TERM
-    timer "$grace" ALRM
+    if [ "$stop" = time_limit ]; then
+        signal_all "$warning"
+        timer "$lead" ALRM
+    else
+        signal_all TERM
+        timer "$grace" ALRM
+    fi
 }
 
 trap 'interrupted=1; on_stop signal' TERM INT
@@ -141,8 +157,12 @@ one_attempt() {
     await_payload
     ended_by=$stop
     signal=null reason='"exit"'
+    judge
     # The shell's $? is 137 for exit 137 and for SIGKILL alike.
-    if [ "$code" -gt 128 ] && [ "$code" -le 192 ]; then signal=$((code - 128)) reason='"signal"'; fi
+    if [ "$code" -gt 128 ] && [ "$code" -le 192 ]; then
+        signal=$((code - 128))
+        [ "$reason" != '"exit"' ] || reason='"signal"'
+    fi
     [ "$code" != 0 ] || reason=null
     [ -z "$ended_by" ] || reason="\"$ended_by\""
     end_leftovers
@@ -189,10 +209,13 @@ run_all() {
     tries=0
     while :; do
         [ ! -e cancel ] || finish CANCELLED '"cancelled"' null null
-        [ -z "$stop" ] || finish FAILED '"signal"' null 15
+        [ -z "$stop" ] || { by_signal && finish FAILED '"signal"' null 15; }
+        still_mine || exit 75
         one_attempt
         case $ended_by-$code in
             cancelled-*) finish CANCELLED "$reason" "$code" "$signal" ;;
+            time_limit-*) go_on ;;
+            signal-*) by_signal ;;
             -0) finish SUCCEEDED null 0 null ;;
         esac
         if [ -n "$stop" ] || [ "$tries" -ge "$retries" ]; then
@@ -212,10 +235,3 @@ reap() {
     end_leftovers
     finish CANCELLED '"cancelled"' null null
 }
-
-if [ "${1:-}" = reap ]; then
-    reap
-else
-    await_parents
-    run_all
-fi

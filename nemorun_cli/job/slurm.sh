@@ -1,0 +1,124 @@
+
+# This job's shell is Slurm's batch script. Slurm may end it and start it again, here or elsewhere:
+# only what this script knows for certain becomes the verdict; the rest is for Slurm to tell.
+mine=${SLURM_RESTART_COUNT:-0}
+begun_at=$(date +%s)
+
+# begin: says who this is, and tells of the attempt that an earlier start could not end.
+begin() {
+    if [ -e exit.json ]; then
+        echo "nemorun: this run has ended; \`nemorun rerun\` starts it again" >&2
+        exit 0
+    fi
+    printf '%s\n' "$mine" >"incarnation.$$" && mv -f "incarnation.$$" incarnation
+    printf '%s\n' "$SLURM_JOB_ID" >native_id
+    [ -e exit.json.part ] || printf '%512s' '' >exit.json.part
+    rm -f last_words.json
+    [ "$mine" = 0 ] || tell_earlier
+}
+
+# A node that was taken for dead may come back with an older start of the same job on it.
+still_mine() { [ "$(cat incarnation 2>/dev/null)" = "$mine" ]; }
+
+# tell_earlier: how the last attempt ended, in Slurm's words where its accounting has them.
+tell_earlier() {
+    last=$(sed -n 's/^{"attempt":\([0-9]*\),"started_at".*/\1/p' attempts.jsonl 2>/dev/null | tail -n 1)
+    [ -n "$last" ] && ! grep -q "^{\"attempt\":$last,\"ended_at\"" attempts.jsonl || return 0
+    words=$(sacct -j "$SLURM_JOB_ID" -X -D -n -P -o State 2>/dev/null)
+    cause=requeued
+    for word in $words; do
+        case $word in
+            PREEMPTED) cause=preempted ;;
+            NODE_FAIL | BOOT_FAIL) cause=node_failure ;;
+            REQUEUED) cause=requeued ;;
+        esac
+    done
+    note "{\"attempt\":$last,\"ended_at\":null,\"reason\":\"$cause\"}"
+}
+
+# Slurm itself ends what a step leaves behind, on every node.
+members() { :; }
+
+# signal_all NAME: to the tasks on all nodes. KILL by the number of the step: for a whole job it
+# would end this script too.
+signal_all() {
+    for step in $(squeue -h -s -j "$SLURM_JOB_ID" -o %i 2>/dev/null); do
+        case ${step##*.} in
+            *[!0-9]*) ;;
+            *) scancel --signal="$1" "$step" 2>/dev/null && signalled=1 ;;
+        esac
+    done
+    [ -n "${signalled:-}" ] || kill -s "$1" "$payload" 2>/dev/null
+}
+
+# near_the_end: Slurm sends its signal up to a minute early (sbatch(1), --signal); who does not
+# handle it would lose that minute.
+near_the_end() {
+    early=0
+    [ "$allotted" = 0 ] || early=$((begun_at + allotted - lead - $(date +%s)))
+    if [ -z "${warned:-}" ] && [ "$early" -gt 0 ]; then
+        warned=1
+        [ "$early" -le 60 ] || early=60
+        timer "$early" USR2
+        timers=${timers% *}  # It outlives the attempt: it is meant for the job.
+    else
+        on_stop time_limit
+    fi
+}
+trap 'interrupted=1; near_the_end' USR2
+
+# judge: srun gives the highest code of all tasks, and those it ended itself have high ones. Before a
+# failure is the payload's own, Slurm is asked whether it is ending the job, and every node is.
+judge() {
+    [ "$code" != 0 ] || return 0
+    told=$(sed -n 's/.*"exit_code": *\([0-9]*\).*/\1/p' "logs/$attempt/first_failure.json" 2>/dev/null)
+    code=${told:-$code}
+    [ -z "$stop" ] || return 0
+    if grep -qsiE 'oom[-_ ]?kill|out of memory' "logs/$attempt/launcher.log"; then
+        reason='"oom"'
+    elif taken_away; then
+        stop=signal ended_by=signal
+    elif ! nodes_answer; then
+        reason='"node_failure"'
+        hold
+    fi
+}
+
+taken_away() {
+    case $(scontrol -o show job "$SLURM_JOB_ID" 2>/dev/null) in
+        *JobState=RUNNING*PreemptTime=[0-9]*) to_be_taken=1 ;;
+        *JobState=RUNNING*) return 1 ;;
+        *JobState=*) ;;
+        *) return 1 ;;
+    esac
+}
+
+# nodes_answer: a node that dies takes its peers' tasks with it minutes before Slurm takes notice.
+nodes_answer() {
+    [ "${SLURM_JOB_NUM_NODES:-1}" != 1 ] || return 0
+    srun --help 2>/dev/null | grep -q -e --overlap || return 0
+    timeout 60 srun --overlap --quiet --export=ALL --nodes="$SLURM_JOB_NUM_NODES" \
+        --ntasks="$SLURM_JOB_NUM_NODES" --ntasks-per-node=1 true >/dev/null 2>&1
+}
+
+# hold: until Slurm ends this script, which it is about to do.
+hold() {
+    trap - TERM INT
+    sleep 900 &
+    wait "$!"
+}
+
+# go_on: in a new attempt of the same job, which Slurm queues again; this script ends with that.
+go_on() {
+    used=$(grep -c '"reason":"time_limit"' attempts.jsonl)
+    [ "$used" -le "$resumes" ] || return 0
+    scontrol requeue "$SLURM_JOB_ID" || return 0
+    hold
+}
+
+# by_signal: TERM that nemorun did not send is Slurm taking the job away: to start it again, or for
+# good. Only Slurm knows which; where it has no word of it any more, this is what there is.
+by_signal() {
+    verdict_file=last_words.json
+    [ -z "${to_be_taken:-}" ] || hold
+}
