@@ -1,0 +1,83 @@
+#!/bin/bash
+# A real Slurm cluster on this machine: a login node, a controller and four nodes, each a host of its
+# own (a network and a UTS namespace), with munge, MariaDB, slurmdbd, slurmctld, slurmd and sshd.
+#
+#   cluster.sh up          from scratch, or what is missing of it
+#   cluster.sh down        ends all of it; the data and the logs stay
+#   cluster.sh purge       down, and removes them too
+#   cluster.sh status      exits with 0 when it is up
+#   cluster.sh on HOST COMMAND...        on ctl, login, n1, n2, n3 or n4
+#   cluster.sh kill-node NODE            as a power cut does; start-node NODE brings it back
+#   cluster.sh restart-ctl, stop-dbd, start-dbd, stop-db, start-db
+#   cluster.sh cut         drops what goes to and comes from login's sshd; heal ends that
+#
+# Everything is below NEMORUN_TESTBED, but for /run/netns and /etc/netns. Needs root; exits with 3
+# where the cluster cannot be.
+set -euo pipefail
+HERE=$(cd "$(dirname "${BASH_SOURCE[0]}")" && pwd)
+BED=${NEMORUN_TESTBED:-/var/tmp/nemorun-testbed}
+PATH=$PATH:/usr/sbin:/sbin
+umask 022
+unset SLURM_CONF
+
+say() { echo "$*" >&2; }
+impossible() { say "no test cluster: $*"; exit 3; }
+
+for part in processes packages hosts accounting controller nodes ssh; do
+    # shellcheck source=/dev/null
+    . "$HERE/slurm/$part.sh"
+done
+
+up() {
+    [ "$(id -u)" = 0 ] || impossible "not root"
+    mkdir -p "$BED/log" "$BED/run" && chmod 755 "$BED" && chmod 1777 "$BED/log"
+    if is_up; then heal; return; fi
+    install_packages
+    start_hosts
+    start_munge
+    start_db
+    start_dbd
+    start_ctl
+    start_nodes
+    start_login
+    heal
+    is_up || { say "the cluster did not come up, see $BED/log"; exit 1; }
+}
+
+down() {
+    end_hosts
+}
+
+purge() {
+    end_hosts
+    rm -rf --one-file-system "$BED"
+}
+
+is_up() {
+    local each
+    for each in munged mariadbd slurmdbd slurmctld sshd-login; do
+        running "$each" || return 1
+    done
+    for each in "${NODES[@]}"; do
+        running "slurmd-$each" && running "sshd-$each" || return 1
+    done
+    [ "$(ready_nodes)" = "${#NODES[@]}" ]
+}
+
+locked() { # One at a time; what is started does not inherit the lock.
+    [ "$(id -u)" = 0 ] || impossible "not root"
+    [ -z "${NEMORUN_TESTBED_LOCKED:-}" ] || return 0
+    mkdir -p "$(dirname "$BED")"
+    export NEMORUN_TESTBED_LOCKED=1
+    exec flock --close --wait 900 "$BED.lock" "$HERE/cluster.sh" "$@"
+}
+
+case ${1:-} in
+status) is_up && sinfo_all ;;
+on) shift && on "$@" ;;
+up | down | purge | heal) locked "$@" && "$1" ;;
+cut) locked "$@" && cut_off ;;
+kill-node | start-node) locked "$@" && "${1/-/_}" "$2" ;;
+restart-ctl | stop-dbd | start-dbd | stop-db | start-db) locked "$@" && "${1/-/_}" ;;
+*) sed -n '2,/^set/s/^# \{0,1\}//p' "$0" >&2 && exit 64 ;;
+esac
