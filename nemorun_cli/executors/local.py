@@ -9,7 +9,7 @@ from dataclasses import asdict, dataclass
 from pathlib import Path, PurePath
 from typing import Any, ClassVar, Self
 
-from nemorun_cli import jobfolder, processes, wrappers
+from nemorun_cli import jobfolder, joblogs, processes, wrappers
 from nemorun_cli.core.errors import RefusedError, SpecError, UnreachableError
 from nemorun_cli.core.jobs import (
     JobHandle,
@@ -154,12 +154,12 @@ class LocalExecutor:
         """The lines of the job's log files; with `follow`, until it has ended."""
         folder = Path(self.directory(handle.key))
         if not follow:
-            return jobfolder.read_logs(folder, tail=tail, rank=rank)
+            return joblogs.read_logs(folder, tail=tail, rank=rank)
 
         def ended() -> bool:
             return wrappers.status_of(Path(self.directory(handle.key))).state.terminal
 
-        return jobfolder.follow_logs(folder, ended, tail=tail, rank=rank)
+        return joblogs.follow_logs(folder, ended, tail=tail, rank=rank)
 
     def cancel(self, handle: JobHandle) -> None:
         """Leave the mark and signal the wrapper; a killed wrapper's payload is ended for it."""

@@ -27,7 +27,7 @@ finish() {
     printf '%-511s\n' "$verdict" 1<>exit.json.part
     sync exit.json.part 2>/dev/null
     mv -f exit.json.part "$verdict_file"
-    rm -f secrets
+    [ "$verdict_file" != exit.json ] || rm -f secrets
     [ "$1" != SUCCEEDED ] || exit 0
     [ "$3" = 0 ] || [ "$3" = null ] || exit "$3"
     exit 1

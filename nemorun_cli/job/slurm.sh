@@ -122,3 +122,16 @@ by_signal() {
     verdict_file=last_words.json
     [ -z "${to_be_taken:-}" ] || hold
 }
+
+# rendezvous: where ranks on several nodes meet. The address is Slurm's word, asked for outside of any
+# container, and nothing is put in its place. The port follows from the job's number, so that jobs
+# that share a node differ; this script runs on the node on which it must be free.
+rendezvous() {
+    first=$(scontrol show hostnames "$SLURM_JOB_NODELIST" | head -n 1)
+    [ -n "$first" ] || { echo "nemorun: Slurm does not tell the nodes of this job" >&2 && return 1; }
+    port=$((15000 + (SLURM_JOB_ID * 7 + attempt) % 15000))
+    while grep -qs ":$(printf %04X "$port") [0-9A-F]*:0000 0A" /proc/net/tcp /proc/net/tcp6; do
+        port=$((port + 1))
+    done
+    export NEMORUN_HEAD_ADDR="$first" MASTER_ADDR="$first" MASTER_PORT="$port"
+}

@@ -7,7 +7,7 @@ from dataclasses import dataclass
 from pathlib import Path, PurePath
 from typing import Any, ClassVar, Self
 
-from nemorun_cli import jobfolder, processes
+from nemorun_cli import jobfolder, joblogs, processes
 from nemorun_cli.core.jobs import (
     JobHandle,
     JobSpec,
@@ -101,8 +101,8 @@ class NohupExecutor:
     ) -> Iterator[LogLine]:
         folder = Path(self.directory(handle.key))
         if not follow:
-            return jobfolder.read_logs(folder, tail=tail, rank=rank)
-        return jobfolder.follow_logs(
+            return joblogs.read_logs(folder, tail=tail, rank=rank)
+        return joblogs.follow_logs(
             folder,
             lambda: self._status(handle).state.terminal,
             tail=tail,

@@ -109,6 +109,7 @@ def test_an_exception_shows_the_users_frames_alone(job: Any) -> None:
     assert failure == {
         "rank": 0,
         "node": 0,
+        "host": None,
         "kind": "exception",
         "exit_code": 1,
         "message": "ValueError: no good",

@@ -1,0 +1,190 @@
+"""What a job may ask Slurm for: its settings, and the options of sbatch and srun they become."""
+
+import shlex
+from collections.abc import Iterator, Mapping
+from dataclasses import dataclass
+from types import MappingProxyType
+
+from nemorun_cli.core.errors import SpecError
+from nemorun_cli.core.jobs import Resources, setting
+
+RUNTIMES = ("none", "venv", "pyxis", "apptainer")
+_OURS = frozenset(
+    {"array", "wrap", "parsable", "job-name", "comment", "output", "error", "input", "export"}
+    | {"chdir", "parsable", "test-only", "wait", "requeue", "no-requeue", "signal", "J", "o", "e"}
+    | {"i", "D", "W", "a", "kill-on-bad-exit", "label"},
+)
+"""Options that say what nemorun relies on."""
+
+
+@dataclass(frozen=True, kw_only=True)
+class SlurmResources(Resources):
+    """What a job asks Slurm for. Only what is set is asked for: sites differ in what they take."""
+
+    nproc: int = setting(1, "processes on each node; with torchrun as many as GPUs unless set")
+    grace: int = setting(180, "time between the signal and the end", kind="duration")
+    time: int | None = setting(None, "time limit of one start of the job", kind="duration")
+    signal: str = setting("USR2", "what the job gets when its time is nearly over")
+    auto_resume: int = setting(0, "how often the run goes on in a new attempt after its time limit")
+    requeue: bool = setting(True, "start again after preemption and node failure")  # noqa: FBT003
+    account: str | None = setting(None, "account that is charged")
+    partition: str | None = setting(None, "partition, or several with commas")
+    qos: str | None = setting(None, "quality of service")
+    constraint: str | None = setting(None, "features that the nodes must have")
+    reservation: str | None = setting(None, "reservation to run in")
+    ntasks: int | None = setting(None, "tasks in all that srun starts; with launcher=plain")
+    ntasks_per_node: int | None = setting(None, "tasks on each node; with launcher=plain")
+    cpus_per_task: int | None = setting(None, "CPUs of each task")
+    cpus_per_gpu: int | None = setting(None, "CPUs for each GPU")
+    gpus: str | None = setting(None, "GPUs of the whole job: `8`, `h100:8`")
+    gpus_per_task: str | None = setting(None, "GPUs of each task")
+    gres: str | None = setting(None, "generic resources of each node: `gpu:h100:8`")
+    mem: str | None = setting(None, "memory of each node: `64G`; 0 is all of it")
+    mem_per_cpu: str | None = setting(None, "memory for each CPU")
+    mem_per_gpu: str | None = setting(None, "memory for each GPU")
+    exclusive: bool = setting(False, "share no node with other jobs")  # noqa: FBT003
+    exclude: str | None = setting(None, "nodes not to use: `n[3,7-9]`")
+    nodelist: str | None = setting(None, "nodes that the job must have")
+    begin: str | None = setting(None, "when it may start at the earliest: `now+1hour`, `20:00`")
+    dependency: str | None = setting(None, "jobs of Slurm to wait for: `afterok:123`")
+    licenses: str | None = setting(None, "licenses: `matlab:2`")
+    nice: int | None = setting(None, "how far the job steps back for others")
+    open_mode: str = setting("append", "append or truncate what Slurm itself writes")
+    mail_type: str | None = setting(None, "when to send mail: `END,FAIL`")
+    mail_user: str | None = setting(None, "to whom")
+    comment: str | None = setting(None, "text for the accounting, after nemorun's own")
+    job_name_prefix: str = setting("", "goes before `nemorun-<id>` in the job's name")
+    clusters: str | None = setting(None, "clusters of a federation or multi-cluster site (-M)")
+    setup: str = setting("", "lines of sh that run before the payload, once, on the first node")
+    modules: tuple[str, ...] = setting((), "environment modules to load before that")
+    runtime: str = setting("none", f"what the tasks run in: {', '.join(RUNTIMES)}")
+    venv: str | None = setting(None, "folder of a virtual environment; with runtime=venv")
+    image: str | None = setting(None, "container image; with runtime=pyxis or apptainer")
+    mounts: tuple[str, ...] = setting((), "folders for the container: `/data:/data:ro`")
+    sbatch: str = setting("", "further options of sbatch, as typed in a shell")
+    srun: str = setting("", "further options of srun, as typed in a shell")
+
+
+_PLAIN_OPTIONS: Mapping[str, str] = MappingProxyType(
+    {
+        name: name.replace("_", "-")
+        for name in (
+            *("account", "partition", "qos", "constraint", "reservation", "cpus_per_task"),
+            *("cpus_per_gpu", "gpus", "gpus_per_node", "gpus_per_task", "gres", "mem"),
+            *("mem_per_cpu", "mem_per_gpu", "exclude", "nodelist", "begin", "licenses", "nice"),
+            *("open_mode", "mail_type", "mail_user", "clusters"),
+        )
+    },
+)
+
+
+def checked(ask: SlurmResources) -> SlurmResources:
+    """The same settings, if they go together; SpecError naming the setting that does not."""
+    if ask.runtime not in RUNTIMES:
+        raise SpecError(
+            f"runtime expects one of {', '.join(RUNTIMES)}, got {ask.runtime!r}",
+        )
+    if ask.runtime in ("pyxis", "apptainer") and not ask.image:
+        raise SpecError(f"runtime={ask.runtime} needs an image", hint="-x image=NAME or PATH")
+    if ask.runtime == "venv" and not ask.venv:
+        raise SpecError("runtime=venv needs a folder", hint="-x venv=PATH")
+    if ask.launcher == "torchrun" and (ask.ntasks or ask.ntasks_per_node):
+        raise SpecError(
+            "ntasks and ntasks_per_node go with launcher=plain",
+            hint="torchrun starts one agent a node, and nproc processes from it",
+        )
+    if ask.image and ask.image.endswith(".sqsh") and not ask.image.startswith("/"):
+        raise SpecError(f"image: {ask.image!r} is no absolute path", hint="where the nodes see it")
+    if ask.ntasks_per_node and ask.nproc > 1:
+        raise SpecError("nproc and ntasks_per_node mean the same here", hint="set one of them")
+    for text, name in ((ask.sbatch, "sbatch"), (ask.srun, "srun")):
+        list(_passed_through(text, name))
+    return ask
+
+
+def tasks(ask: SlurmResources) -> int:
+    """How many tasks srun starts: one agent a node, or what was asked for."""
+    if ask.launcher != "plain":
+        return ask.nodes
+    return ask.ntasks or ask.nodes * (ask.ntasks_per_node or ask.nproc)
+
+
+def sbatch_options(ask: SlurmResources, *, name: str, comment: str, log: str) -> list[str]:
+    """The options of sbatch for this job; only what was set, and what nemorun relies on.
+
+    Facts are those of sbatch(1). Whether to requeue is always said: sites differ in their default.
+    """
+    text = f"{comment} {ask.comment}" if ask.comment else comment
+    options = [
+        "--parsable",
+        f"--job-name={ask.job_name_prefix}{name}",
+        f"--comment={text}",
+        f"--output={log}",
+        "--requeue" if ask.requeue else "--no-requeue",
+        f"--signal=B:USR2@{lead(ask)}",
+        f"--nodes={ask.nodes}",
+    ]
+    if ask.launcher != "plain":
+        options.append("--ntasks-per-node=1")
+    else:
+        options += _task_options(ask)
+    if ask.time is not None:
+        options.append(f"--time={clock(ask.time)}")
+    for field, option in _PLAIN_OPTIONS.items():
+        value = getattr(ask, field)
+        if value is not None:
+            options.append(f"--{option}={value}")
+    if ask.exclusive:
+        options.append("--exclusive")
+    return [*options, *_passed_through(ask.sbatch, "sbatch")]
+
+
+def srun_options(ask: SlurmResources) -> list[str]:
+    """The options of the srun that starts the tasks.
+
+    A task that fails ends its siblings. cpus-per-task is said again: srun has not taken it from
+    the job since 22.05 (srun(1)).
+    """
+    options = ["--kill-on-bad-exit=1", "--export=ALL", f"--nodes={ask.nodes}"]
+    options.append(f"--ntasks={tasks(ask)}")
+    if ask.launcher != "plain":
+        options.append("--ntasks-per-node=1")
+    if ask.cpus_per_task is not None:
+        options.append(f"--cpus-per-task={ask.cpus_per_task}")
+    return [*options, *_passed_through(ask.srun, "srun")]
+
+
+def lead(ask: SlurmResources) -> int:
+    """Seconds before the end at which the job is told: the grace period, less of a short limit."""
+    return ask.grace if ask.time is None else min(ask.grace, max(1, ask.time // 4))
+
+
+def clock(seconds: int) -> str:
+    """A length of time as Slurm reads it: `1-02:00:00`. Slurm counts in minutes and rounds up."""
+    days, rest = divmod(seconds, 86400)
+    hours, rest = divmod(rest, 3600)
+    text = f"{hours:02}:{rest // 60:02}:{rest % 60:02}"
+    return f"{days}-{text}" if days else text
+
+
+def _task_options(ask: SlurmResources) -> Iterator[str]:
+    if ask.ntasks is not None:
+        yield f"--ntasks={ask.ntasks}"
+    per_node = ask.ntasks_per_node or (ask.nproc if ask.nproc > 1 else None)
+    if per_node is not None:
+        yield f"--ntasks-per-node={per_node}"
+
+
+def _passed_through(text: str, name: str) -> Iterator[str]:
+    try:
+        words = shlex.split(text)
+    except ValueError as error:
+        raise SpecError(f"{name} expects options as typed in a shell: {error}") from None
+    for word in words:
+        option = word.lstrip("-").partition("=")[0]
+        if word.startswith("-") and option in _OURS:
+            raise SpecError(
+                f"{name}: {word!r} is set by nemorun itself",
+                hint="`nemorun executors slurm` lists the settings",
+            )
+        yield word

@@ -1,0 +1,117 @@
+"""The script of a Slurm job: how its tasks start, on how many nodes, and in what."""
+
+import shlex
+from collections.abc import Iterator
+from dataclasses import replace
+
+from nemorun_cli.core.errors import SpecError
+from nemorun_cli.core.jobs import JobSpec
+from nemorun_cli.launchers import LAUNCHERS, assemble, refuse_uncarriable
+from nemorun_cli.slurm.asking import SlurmResources, lead, srun_options, tasks
+
+_SECRETS = '[ ! -e "$run_dir/secrets" ] || . "$run_dir/secrets"'
+_MODULES = "command -v module >/dev/null 2>&1 || . /etc/profile"
+_ONE = 'export NEMORUN_NODE_RANK="$SLURM_NODEID"; exec "$@"'
+_RANKS = (
+    'export NEMORUN_NODE_RANK="$SLURM_NODEID" RANK="$SLURM_PROCID" WORLD_SIZE="$SLURM_NTASKS"'
+    ' LOCAL_RANK="$SLURM_LOCALID"; exec "$@"'
+)
+# The agent ignores the signal that tells its ranks to save: it would end, and they with it.
+_AGENT = (
+    'trap "" USR2; export NEMORUN_NODE_RANK="$SLURM_NODEID"; python=$1; shift;'
+    ' exec "$python" -m torch.distributed.run --nnodes="$SLURM_NNODES"'
+    ' --node-rank="$SLURM_NODEID" --master-addr="$MASTER_ADDR" --master-port="$MASTER_PORT" "$@"'
+)
+
+
+def slurm_script(spec: JobSpec, ask: SlurmResources, directory: str) -> str:
+    """The whole of job.sh, which is Slurm's batch script. Pure; holds no secret.
+
+    SpecError for an argument that no system could carry, and for an unknown launcher.
+    """
+    if ask.launcher not in LAUNCHERS:
+        raise SpecError(
+            f"no launcher named {ask.launcher!r}",
+            hint=f"use one of: {', '.join(sorted(LAUNCHERS))}",
+        )
+    command = _command(spec, ask, directory)
+    refuse_uncarriable(spec, command)
+    variables = {
+        "time_limit": "0",
+        "allotted": str(ask.time or 0),
+        "warning": ask.signal.removeprefix("SIG"),
+        "lead": str(lead(ask)),
+        "resumes": str(ask.auto_resume),
+        "log_name": "launcher",
+    }
+    return assemble(
+        replace(spec, after=()),
+        directory,
+        start=tuple(_start(ask, command, directory)),
+        variables=variables,
+        parts=("slurm.sh",),
+    )
+
+
+def needs_worker(spec: JobSpec, ask: SlurmResources) -> bool:
+    """Whether worker.py goes with the job: it builds recipes, and keeps several ranks apart."""
+    return spec.argv is None or ask.launcher != "plain" or tasks(ask) > 1
+
+
+def _start(ask: SlurmResources, command: list[str], directory: str) -> Iterator[str]:
+    yield _SECRETS
+    if ask.modules:
+        yield _MODULES
+        yield f"module load {shlex.join(ask.modules)} || exit 70"
+    if ask.runtime == "venv":
+        yield f". {shlex.quote(f'{ask.venv}/bin/activate')} || exit 70"
+    if ask.setup:
+        yield ask.setup
+    yield "rendezvous || exit 70"
+    if ask.launcher == "plain" and tasks(ask) > 1:
+        yield f"export NEMORUN_RANK_LOGS={2 if ask.split_streams else 1}"
+    words = ["exec setsid srun", shlex.join(srun_options(ask)), *_outputs(ask)]
+    container = _container(ask, directory)
+    yield " ".join([*words, *([container] if container else []), shlex.join(command)])
+
+
+def _outputs(ask: SlurmResources) -> Iterator[str]:
+    """A lone task writes its own log, in which srun's remarks have no place."""
+    if ask.launcher != "plain" or tasks(ask) > 1:
+        yield "--label"
+        return
+    yield '--open-mode=append --output="$run_dir/logs/$attempt/0.log"'
+    if ask.split_streams:
+        yield '--error="$run_dir/logs/$attempt/0.err"'
+
+
+def _command(spec: JobSpec, ask: SlurmResources, directory: str) -> list[str]:
+    """What srun starts in each task, by way of a line of sh that says which task it is."""
+    python = ask.python or (f"{ask.venv}/bin/python" if ask.runtime == "venv" else "python3")
+    worker = [python, f"{directory}/worker.py"]
+    if spec.argv is not None:
+        worker += ["--", *spec.argv]
+    if ask.launcher == "torchrun":
+        processes = ask.nproc if ask.nproc > 1 else ask.gpus_per_node or 1
+        agent = [python, f"--nproc-per-node={processes}", "--no-python", *worker]
+        return ["sh", "-c", _AGENT, "nemorun", *agent]
+    if tasks(ask) > 1:
+        return ["sh", "-c", _RANKS, "nemorun", *worker]
+    return ["sh", "-c", _ONE, "nemorun", *(spec.argv or worker)]
+
+
+def _container(ask: SlurmResources, directory: str) -> str:
+    """What puts the tasks into a container; the job's folder and its code are there as outside."""
+    if ask.runtime not in ("pyxis", "apptainer"):
+        return ""
+    image = shlex.quote(ask.image or "")
+    own = f'{shlex.quote(directory)}"${{NEMORUN_CODE_DIR:+,$NEMORUN_CODE_DIR}}"'
+    more = "".join(f",{each}" for each in ask.mounts)
+    if ask.runtime == "apptainer":
+        gpus = " --nv" if ask.gpus or ask.gpus_per_node or ask.gres else ""
+        bind = f"{own}{shlex.quote(more) if more else ''}"
+        return f'apptainer exec{gpus} --bind {bind} --pwd "$PWD" {image}'
+    pair = f"{shlex.quote(directory)}:{shlex.quote(directory)}"
+    code = '"${NEMORUN_CODE_DIR:+,$NEMORUN_CODE_DIR:$NEMORUN_CODE_DIR}"'
+    mounts = f"{pair}{code}{shlex.quote(more) if more else ''}"
+    return f'--container-image={image} --container-mounts={mounts} --container-workdir="$PWD"'
