@@ -1,0 +1,48 @@
+# Asks once for all jobs of this user, and once for those on standard input that have left the queue;
+# then tells what their folders hold. Standard input: a line a job, `key id cluster`, `-` for none.
+mark() { printf '\n%s %s\n' "$token" "$*"; }
+jobs=$(cat)
+mark cluster
+scontrol show config 2>/dev/null | sed -n 's/^ClusterName *= *//p'
+for cluster in $(printf '%s\n' "$jobs" | sed 's/.* //' | sort -u); do
+    only=''
+    [ "$cluster" = - ] || only=-M$cluster
+    mark queue "$cluster"
+    queue=$(squeue --noheader --states=all --user="$(id -un)" --format="$format" $only 2>&1)
+    code=$?
+    printf '%s\n' "$queue"
+    mark queue-code "$cluster" "$code"
+    [ "$code" = 0 ] || continue
+    gone=''
+    while read -r key id where; do
+        [ "$where" = "$cluster" ] || continue
+        case "
+$queue" in
+            *"
+$id|"*) ;;
+            *) [ -e "$folder/$key/exit.json" ] || gone="$gone,$id" ;;
+        esac
+    done <<END
+$jobs
+END
+    [ -n "$gone" ] || continue
+    mark accounting "$cluster"
+    sacct --noheader --parsable2 --duplicates --format="$fields" $only --jobs="${gone#,}" 2>&1
+    code=$?
+    mark accounting-code "$cluster" "$code"
+done
+mark files
+cd "$folder" 2>/dev/null || exit 0
+keys=$(printf '%s\n' "$jobs" | while read -r key rest; do [ ! -d "$key" ] || echo "$key"; done)
+for key in $keys; do
+    echo "$key/:"
+    [ ! -e "$key/cancel" ] || echo "$key/cancel:"
+    [ ! -e "$key/exit.json" ] || printf '%s:\n' "$key"/logs/*/[0-9]*.log
+done
+for key in $keys; do
+    for file in "$key/attempts.jsonl" "$key/exit.json" "$key/last_words.json" "$key/cluster" \
+        "$key"/logs/*/first_failure.json; do
+        [ ! -e "$file" ] || echo "$file"
+    done
+done | xargs grep -s '' /dev/null
+exit 0
