@@ -79,6 +79,8 @@ class Accounted:
     id: str
     state: str
     """Slurm's own word, such as `CANCELLED by 501`."""
+    exit: str = ""
+    """Slurm's own ExitCode, such as `0:125`."""
     exit_code: int | None = None
     signal: int | None = None
     submit: float | None = None
@@ -211,6 +213,7 @@ def _start(number: str, cells: list[str]) -> Accounted:
     return Accounted(
         id=number,
         state=state,
+        exit=exit_text,
         exit_code=code,
         signal=signal,
         submit=_moment(submit),

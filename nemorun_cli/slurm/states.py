@@ -9,6 +9,8 @@ from dataclasses import dataclass
 from nemorun_cli.core.jobs import JobState, Reason
 
 _PENDING, _RUNNING = JobState.PENDING, JobState.RUNNING
+OUT_OF_MEMORY = "it used more memory than it asked for; ask for more (`-x mem=`)"
+_RELEASE = "`scontrol release ID` lets it start"
 _FAILED, _CANCELLED = JobState.FAILED, JobState.CANCELLED
 
 
@@ -54,9 +56,16 @@ WORDS = (
     _word("POWER_UP_NODE", "", _PENDING, "its nodes are being switched on"),
     _word("REQUEUED", "RQ", _PENDING, "it is being put back into the queue"),
     _word("REQUEUE_FED", "RF", _PENDING, "its federation is putting it back into the queue"),
-    _word("REQUEUE_HOLD", "RH", _PENDING, "it is back in the queue, and held until it is released"),
-    _word("SPECIAL_EXIT", "SE", _PENDING, "the site put it back into the queue, and holds it"),
-    _word("RESV_DEL_HOLD", "RD", _PENDING, "it is held because its reservation was deleted"),
+    _word("REQUEUE_HOLD", "RH", _PENDING, f"it is back in the queue, and held; {_RELEASE}"),
+    _word(
+        "SPECIAL_EXIT",
+        "SE",
+        _PENDING,
+        f"the site put it back into the queue, and holds it; {_RELEASE}",
+    ),
+    _word(
+        "RESV_DEL_HOLD", "RD", _PENDING, f"its reservation was deleted, and it is held; {_RELEASE}"
+    ),
     _word("EXPEDITING", "", _PENDING, "Slurm is deciding whether to start it again at once"),
     _word("RUNNING", "R", _RUNNING),
     _word("COMPLETING", "CG", _RUNNING, "it has ended, and Slurm is cleaning up after it"),
@@ -69,7 +78,7 @@ WORDS = (
     _word("FAILED", "F", _FAILED),
     _word("TIMEOUT", "TO", _FAILED, "it reached its time limit"),
     _word("DEADLINE", "DL", _FAILED, "its deadline passed"),
-    _word("OUT_OF_MEMORY", "OOM", _FAILED, "it used more memory than it may; ask for more (mem)"),
+    _word("OUT_OF_MEMORY", "OOM", _FAILED, OUT_OF_MEMORY),
     _word("PREEMPTED", "PR", _FAILED, "it had to make room for another job"),
     _word("NODE_FAIL", "NF", _FAILED, "one of its nodes failed"),
     _word("BOOT_FAIL", "BF", _FAILED, "one of its nodes did not boot"),
