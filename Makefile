@@ -7,10 +7,11 @@ BIN := $(VENV)/bin
 STAMP := $(VENV)/.installed
 export NEMORUN_REQUIRE_BACKENDS ?=
 
-.PHONY: help demo test check lint types imports golden completions bench fuzz build clean machine
+.PHONY: help demo test check lint types imports golden completions bench fuzz build clean machine \
+	testbed testbed-down
 
 help: ## list the targets
-	@grep -E '^[a-z]+:.*## ' $(MAKEFILE_LIST) | sed 's/:.*## /\t/' | expand -t 14
+	@grep -E '^[a-z-]+:.*## ' $(MAKEFILE_LIST) | sed 's/:.*## /\t/' | expand -t 14
 
 machine:
 	@sh tests/testbed/machine.sh
@@ -25,7 +26,13 @@ demo: $(STAMP) ## set everything up and train a model through nemorun
 	PATH="$(CURDIR)/$(BIN):$$PATH" sh tests/testbed/demo.sh
 
 test: $(STAMP) ## set everything up and pass the tests
-	$(BIN)/python -m pytest -n 2 --dist loadfile tests
+	sh tests/testbed/with_cluster.sh $(BIN)/python -m pytest -n 2 --dist loadfile tests
+
+testbed: ## start the test cluster, which `make test` then leaves up
+	tests/testbed/cluster.sh keep
+
+testbed-down: ## end the test cluster
+	tests/testbed/cluster.sh down
 
 check: lint types imports ## everything that reads the code without running it
 

@@ -3,12 +3,13 @@
 # own (a network and a UTS namespace), with munge, MariaDB, slurmdbd, slurmctld, slurmd and sshd.
 #
 #   cluster.sh up          from scratch, or what is missing of it
+#   cluster.sh keep        up, and with_cluster.sh leaves it so
 #   cluster.sh down        ends all of it; the data and the logs stay
 #   cluster.sh purge       down, and removes them too
 #   cluster.sh status      exits with 0 when it is up
 #   cluster.sh on HOST COMMAND...        on ctl, login, n1, n2, n3 or n4
 #   cluster.sh kill-node NODE            as a power cut does; start-node NODE brings it back
-#   cluster.sh restart-ctl, stop-dbd, start-dbd, stop-db, start-db
+#   cluster.sh stop-ctl, start-ctl, stop-dbd, start-dbd, stop-db, start-db
 #   cluster.sh cut         drops what goes to and comes from login's sshd; heal ends that
 #
 # Everything is below NEMORUN_TESTBED, but for /run/netns and /etc/netns. Needs root; exits with 3
@@ -44,13 +45,20 @@ up() {
     is_up || { say "the cluster did not come up, see $BED/log"; exit 1; }
 }
 
+keep() {
+    up
+    touch "$BED/kept"
+}
+
 down() {
+    rm -f "$BED/kept"
+    ! running slurmctld || cancel_jobs
     end_hosts
 }
 
 purge() {
-    end_hosts
-    rm -rf --one-file-system "$BED"
+    down
+    find "$BED" -mindepth 1 -maxdepth 1 ! -name locks -exec rm -rf --one-file-system {} +
 }
 
 is_up() {
@@ -67,17 +75,17 @@ is_up() {
 locked() { # One at a time; what is started does not inherit the lock.
     [ "$(id -u)" = 0 ] || impossible "not root"
     [ -z "${NEMORUN_TESTBED_LOCKED:-}" ] || return 0
-    mkdir -p "$(dirname "$BED")"
+    mkdir -p "$BED/locks"
     export NEMORUN_TESTBED_LOCKED=1
-    exec flock --close --wait 900 "$BED.lock" "$HERE/cluster.sh" "$@"
+    exec flock --close --wait 900 "$BED/locks/cluster" "$HERE/cluster.sh" "$@"
 }
 
 case ${1:-} in
 status) is_up && sinfo_all ;;
 on) shift && on "$@" ;;
-up | down | purge | heal) locked "$@" && "$1" ;;
+up | keep | down | purge | heal) locked "$@" && "$1" ;;
 cut) locked "$@" && cut_off ;;
 kill-node | start-node) locked "$@" && "${1/-/_}" "$2" ;;
-restart-ctl | stop-dbd | start-dbd | stop-db | start-db) locked "$@" && "${1/-/_}" ;;
+stop-ctl | start-ctl | stop-dbd | start-dbd | stop-db | start-db) locked "$@" && "${1/-/_}" ;;
 *) sed -n '2,/^set/s/^# \{0,1\}//p' "$0" >&2 && exit 64 ;;
 esac

@@ -1,4 +1,4 @@
-# Munge, the database and slurmdbd, on ctl. Accounts: ml and vision, which root and cluster may use.
+# Munge for all hosts, the database and slurmdbd. Accounts: ml and vision, for root and for cluster.
 
 CLUSTER=testbed
 
@@ -8,7 +8,9 @@ start_munge() {
     [ -s "$BED/munge/key" ] || head -c 1024 /dev/urandom >"$BED/munge/key"
     chown munge:munge "$BED/munge/key" && chmod 400 "$BED/munge/key"
     rm -f "$BED/munge/munged.pid"
-    cleanly ip netns exec "${PREFIX}ctl" runuser -u munge -- munged --force --num-threads=4 \
+    # It says "login" of whoever submits.
+    cleanly "$HERE/cluster.sh" on login runuser -u munge -- munged --force --num-threads=10 \
+        --origin="${ADDRESS[login]}" \
         --key-file="$BED/munge/key" --seed-file="$BED/munge/seed" --socket="$BED/munge/socket" \
         --pid-file="$BED/munge/munged.pid" --log-file="$BED/munge/log" >>"$BED/log/start" 2>&1
     ln -sf "$BED/munge/munged.pid" "$(pid_file munged)"

@@ -7,10 +7,16 @@ start_ctl() {
     within 60 controller_answers
 }
 
-restart_ctl() {
-    end slurmctld
-    start_ctl
+stop_ctl() { end slurmctld; }
+
+cancel_jobs() { # Or they would start again with the cluster.
+    job_ids | xargs -r -n 500 "$HERE/cluster.sh" on ctl timeout 30 scancel || true
+    within 15 no_jobs || true
 }
+
+job_ids() { on_ctl timeout 20 squeue --noheader --format=%A | sort -u; }
+
+no_jobs() { [ -z "$(job_ids)" ]; }
 
 controller_answers() { on_ctl timeout 10 scontrol ping | grep -q 'is UP'; }
 

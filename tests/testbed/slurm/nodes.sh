@@ -4,7 +4,7 @@ start_nodes() {
     local node
     for node in "${NODES[@]}"; do start_slurmd "$node"; done
     for node in "${NODES[@]}"; do start_sshd "$node"; done
-    within 30 all_registered || true
+    within 10 all_registered || true
     if [ "$(ready_nodes)" != "${#NODES[@]}" ]; then
         on_ctl timeout 20 scontrol update NodeName="$(IFS=, && echo "${NODES[*]}")" State=RESUME || true
         within 30 all_registered
