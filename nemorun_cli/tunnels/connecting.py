@@ -1,0 +1,174 @@
+"""How `ssh` is called: with which options, and over whose connection."""
+
+import functools
+import hashlib
+import os
+import shlex
+import subprocess
+import time
+from dataclasses import dataclass
+from pathlib import Path
+
+from nemorun_cli.core.errors import NemorunError, NotSentError, RefusedError
+from nemorun_cli.tunnels import masters, verdicts
+
+# What a configuration holds for people and what would be in a script's way. Whose host key is
+# accepted is not among it: that is the user's to say.
+_PLAIN = (
+    "BatchMode=yes",
+    "ClearAllForwardings=yes",
+    "LogLevel=ERROR",
+    "PermitLocalCommand=no",
+    "RemoteCommand=none",
+    "RequestTTY=no",
+    "ServerAliveCountMax=3",
+    "ServerAliveInterval=5",
+)
+_CONNECT = 15
+_PERSIST = 60
+_CHECK = 1.5
+
+
+def patience(end: float) -> int:
+    """Whole seconds to wait for a connection: ssh gives up before we do, and says why."""
+    return max(1, min(_CONNECT, int(end - time.monotonic()) - 1))
+
+
+@dataclass(frozen=True, kw_only=True)
+class Target:
+    """A host as `ssh` knows it."""
+
+    host: str
+    config: str = ""
+
+    def argv(self, *options: str, connect: int = _CONNECT) -> list[str]:
+        """A command line of `ssh` up to the host, which never asks anything.
+
+        It gives up after `connect` seconds without a connection.
+        """
+        settings = (*_PLAIN, f"ConnectTimeout={connect}")
+        plain = [word for setting in settings for word in ("-o", setting)]
+        file = ["-F", self.config] if self.config else []
+        return ["ssh", *file, *plain, *options, "--", self.host]
+
+    def by_hand(self, *options: str) -> str:
+        """What a person would type to log in."""
+        file = ["-F", self.config] if self.config else []
+        return shlex.join(["ssh", *file, *options, self.host])
+
+
+@dataclass(frozen=True, kw_only=True)
+class Link:
+    """Over which connection a script goes."""
+
+    options: tuple[str, ...] = ()
+    own: Path | None = None
+    """The socket of our own master, if it is that."""
+    by_hand: str
+    """The command with which a person would make the connection that the next script uses."""
+
+
+def configured(target: Target, _end: float) -> Link:
+    """Whatever the configuration says, and nothing of ours."""
+    return Link(by_hand=target.by_hand())
+
+
+def shared(target: Target, end: float) -> Link:
+    """The user's own shared connection where one is configured, otherwise a master of ours.
+
+    RefusedError or NotSentError if there can be none.
+    """
+    plan = _plan(target)
+    if plan.configured or not plan.socket:
+        return Link(by_hand=plan.by_hand)
+    settings = (f"ControlPersist={_PERSIST}", "ControlMaster=yes", f"ControlPath={plan.socket}")
+    options = [word for setting in settings for word in ("-o", setting)]
+    argv = target.argv(*options, "-fN", connect=patience(end))
+    if failed := masters.ensure(plan.socket, argv, end=end):
+        raise _nothing_sent(target, failed, plan.by_hand)
+    ours = ("-o", "ControlMaster=no", "-S", str(plan.socket))
+    return Link(options=ours, own=plan.socket, by_hand=plan.by_hand)
+
+
+def required(target: Target, _end: float) -> Link:
+    """A shared connection that is there already; nobody logs in.
+
+    RefusedError if there is none.
+    """
+    plan = _plan(target)
+    if not plan.socket or not _answers(target, plan.socket):
+        raise RefusedError(f"no SSH master for {target.host!r}", hint=f"run: {plan.by_hand}")
+    # Should the master end just now, ssh would log in anew: with these it fails instead.
+    alone = ("-o", "ControlMaster=no", "-o", "ProxyCommand=false", "-o", "ProxyJump=none")
+    return Link(options=(*alone, "-S", str(plan.socket)), by_hand=plan.by_hand)
+
+
+LINKS = {"auto": shared, "require": required, "none": configured}
+
+
+def environment() -> dict[str, str]:
+    """That of `ssh`: like ours, but no window pops up to ask something.
+
+    Its messages are English in any locale, since it sets LC_CTYPE and nothing else; LC_ALL=C would
+    not help, and would be sent on to the host.
+    """
+    return {**os.environ, "SSH_ASKPASS": "/bin/false", "SSH_ASKPASS_REQUIRE": "never"}
+
+
+@dataclass(frozen=True, kw_only=True)
+class _Plan:
+    socket: Path | None
+    configured: bool
+    """Whether it is the user's configuration that names the socket."""
+    by_hand: str
+
+
+@functools.cache
+def _settings(target: Target) -> str:
+    """What this host's settings come to; a process asks once."""
+    done = subprocess.run(
+        target.argv("-G"),
+        stdin=subprocess.DEVNULL,
+        capture_output=True,
+        start_new_session=True,
+        timeout=_CONNECT,
+        check=False,
+    )
+    if done.returncode != 0:
+        messages = done.stderr.decode(errors="replace").strip()
+        raise RefusedError(f"ssh cannot be used for {target.host!r}: {messages}")
+    return done.stdout.decode(errors="surrogateescape")
+
+
+def _plan(target: Target) -> _Plan:
+    text = _settings(target)
+    settings = dict(line.split(" ", 1) for line in text.splitlines() if " " in line)
+    if theirs := settings.get("controlpath", "").removeprefix("none"):
+        flags = "-fNM" if settings.get("controlmaster", "false") in ("false", "no") else "-fN"
+        return _Plan(socket=Path(theirs), configured=True, by_hand=target.by_hand(flags))
+    # Whatever changes in the configuration also changes the name: no stranger's connection is used.
+    digest = hashlib.sha256(text.encode(errors="surrogateescape")).hexdigest()[:16]
+    ours = masters.socket_for(digest)
+    options = ["-fNM", "-S", str(ours)] if ours else []
+    return _Plan(socket=ours, configured=False, by_hand=target.by_hand(*options))
+
+
+def _answers(target: Target, socket: Path) -> bool:
+    try:
+        done = subprocess.run(
+            target.argv("-S", str(socket), "-O", "check"),
+            stdin=subprocess.DEVNULL,
+            capture_output=True,
+            timeout=_CHECK,
+            check=False,
+        )
+    except subprocess.TimeoutExpired:
+        return False
+    return done.returncode == 0
+
+
+def _nothing_sent(target: Target, failed: masters.Failed, by_hand: str) -> NemorunError:
+    error = verdicts.before(target.host, failed.messages, code=failed.code, by_hand=by_hand)
+    if isinstance(error, RefusedError):
+        return error
+    return NotSentError(error.message)
