@@ -10,12 +10,33 @@ LONGEST = 1024 * 1024
 
 
 @dataclass
+class Lines:
+    """Makes lines of bytes that come in pieces; a line counts when its end is there."""
+
+    _rest: bytes = field(default=b"", init=False)
+
+    def lines(self, block: bytes) -> Iterator[str]:
+        """The lines that this piece completes."""
+        *whole, self._rest = (self._rest + block).split(b"\n")
+        yield from map(_text, whole)
+        if len(self._rest) > LONGEST:
+            yield _text(self._rest)
+            self._rest = b""
+
+    def last(self) -> Iterator[str]:
+        """What stands after the last line end, once nobody writes any more."""
+        rest, self._rest = self._rest, b""
+        if rest:
+            yield _text(rest)
+
+
+@dataclass
 class Reader:
-    """Reads a growing file line by line, from `offset`; a line counts when its end is there."""
+    """Reads a growing file line by line, from `offset`."""
 
     path: Path
     offset: int = 0
-    _rest: bytes = field(default=b"", init=False)
+    _lines: Lines = field(default_factory=Lines, init=False)
 
     def lines(self) -> Iterator[str]:
         """The lines that were completed since the last call; none if there is no file yet."""
@@ -27,17 +48,11 @@ class Reader:
             file.seek(self.offset)
             while block := file.read(BLOCK):
                 self.offset += len(block)
-                *whole, self._rest = (self._rest + block).split(b"\n")
-                yield from map(_text, whole)
-                if len(self._rest) > LONGEST:
-                    yield _text(self._rest)
-                    self._rest = b""
+                yield from self._lines.lines(block)
 
     def last(self) -> Iterator[str]:
         """What stands after the last line end, once nobody writes any more."""
-        rest, self._rest = self._rest, b""
-        if rest:
-            yield _text(rest)
+        return self._lines.last()
 
 
 def offset_of_tail(path: Path, lines: int) -> tuple[int, int]:

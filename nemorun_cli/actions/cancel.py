@@ -9,6 +9,7 @@ from nemorun_cli.actions.observe import Refresh, refresh
 from nemorun_cli.actions.wait import pause
 from nemorun_cli.actions.wiring import Ports, resources_of
 from nemorun_cli.core.errors import NemorunError, StoreError
+from nemorun_cli.core.ports import CanCancelTogether, Executor
 from nemorun_cli.core.runs import Run
 
 MARGIN = 15.0
@@ -42,7 +43,7 @@ def cancel(
     """
     seen = refresh(runs, ports=ports, mode=Refresh.NOW)
     problems = list(seen.problems)
-    problems += [problem for run in seen.runs if run.live for problem in _ask(run, ports)]
+    problems += _ask([run for run in seen.runs if run.live], ports)
     current = seen.runs
     if verify:
         end = time.monotonic() + max(
@@ -60,21 +61,43 @@ def _again(runs: Sequence[Run], ports: Ports) -> tuple[Run, ...]:
     waiting = [run for run in runs if run.live and run.handle is None]
     current = refresh(runs, ports=ports, mode=Refresh.NOW).runs
     # A run whose submission was under way can be asked only now.
-    for run in current:
-        if run.live and run.handle is not None and run.id in {each.id for each in waiting}:
-            list(_ask(run, ports))
+    late = {run.id for run in waiting}
+    _ask([run for run in current if run.live and run.id in late], ports)
     return current
 
 
-def _ask(run: Run, ports: Ports) -> Iterator[str]:
-    if run.handle is None:
-        return
+def _ask(runs: Sequence[Run], ports: Ports) -> list[str]:
+    """Ask these runs to end, those of one place together; what went wrong."""
+    problems: list[str] = []
+    places: dict[tuple[str, str], list[Run]] = {}
+    for run in runs:
+        if run.handle is not None:
+            places.setdefault((run.handle.executor, run.handle.target), []).append(run)
+    for group in places.values():
+        try:
+            executor = ports.executor_of(group[0].record)
+        except NemorunError as error:
+            problems += [f"{run.id}: {error.message}" for run in group]
+            continue
+        together = isinstance(executor, CanCancelTogether)
+        for part in [group] if together else [[run] for run in group]:
+            problems += _ask_one(executor, part, ports)
+    return problems
+
+
+def _ask_one(executor: Executor, runs: Sequence[Run], ports: Ports) -> Iterator[str]:
+    handles = [run.handle for run in runs if run.handle is not None]
     try:
-        ports.executor_of(run.record).cancel(run.handle)
+        if isinstance(executor, CanCancelTogether):
+            executor.cancel_all(handles)
+        else:
+            executor.cancel(handles[0])
+    except NemorunError as error:
+        yield from (f"{run.id}: {error.message}" for run in runs)
+        return
+    for run in runs:
         with suppress(StoreError):  # History alone.
             ports.store.event(run.id, "cancel", now=ports.clock())
-    except NemorunError as error:
-        yield f"{run.id}: {error.message}"
 
 
 def _patience(run: Run, ports: Ports) -> float:

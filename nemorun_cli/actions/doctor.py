@@ -6,10 +6,12 @@ import sys
 from collections.abc import Iterator
 from dataclasses import dataclass
 
-from nemorun_cli import executors
+from nemorun_cli import executors, settings
+from nemorun_cli.actions import settle
+from nemorun_cli.actions.requests import surroundings
 from nemorun_cli.actions.wiring import Ports
 from nemorun_cli.core.errors import NemorunError
-from nemorun_cli.core.ports import CanExamine
+from nemorun_cli.core.ports import CanExamine, Executor
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -22,7 +24,7 @@ class Check:
 
 
 def examine(name: str | None, *, ports: Ports) -> Iterator[Check]:
-    """Look at the store and at the executors: the one named, or all that there are.
+    """Look at the store and at the executors: the one or the profile named, or all there are.
 
     Writes one file to the store and removes it again.
     """
@@ -51,7 +53,7 @@ def _store(ports: Ports) -> Check:
 
 def _executor(name: str, ports: Ports) -> Iterator[Check]:
     try:
-        executor = executors.load(name).here(ports.store.home)
+        executor = _configured(name, ports)
         if isinstance(executor, CanExamine):
             for what, fine, seen in executor.examine():
                 yield Check(what=f"{name}: {what}", fine=fine, seen=seen)
@@ -59,3 +61,14 @@ def _executor(name: str, ports: Ports) -> Iterator[Check]:
             yield Check(what=name, fine=True, seen="installed")
     except NemorunError as error:
         yield Check(what=name, fine=False, seen=error.message)
+
+
+def _configured(name: str, ports: Ports) -> Executor:
+    """The executor as a launch with `-e NAME` would use it."""
+    around = surroundings()
+    chosen = settings.load(environ=around.environ, root=around.root)
+    choice = settings.choose(chosen, name)
+    kind = executors.load(choice.executor)
+    found = settings.resolve(chosen, choice, (kind, kind.Resources), ())
+    values = {each: setting.value for each, setting in found.items()}
+    return settle.executor_from(kind, values, ports.store.home)

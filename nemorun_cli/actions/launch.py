@@ -12,7 +12,7 @@ from nemorun_cli.actions.observe import conclude
 from nemorun_cli.actions.settle import Settled
 from nemorun_cli.actions.wiring import Ports
 from nemorun_cli.core import lifecycle
-from nemorun_cli.core.errors import RefusedError
+from nemorun_cli.core.errors import NotSentError, RefusedError
 from nemorun_cli.core.ids import key_of, new_id
 from nemorun_cli.core.jobs import Code, JobSpec, JobState, JobStatus, Plan
 from nemorun_cli.core.runs import Run, RunRecord
@@ -101,8 +101,8 @@ def prepare(  # noqa: PLR0913
 def submit(prepared: Prepared, *, ports: Ports) -> Run:
     """Record the run, then hand it to its executor.
 
-    On return the back-end has the job. RefusedError: it does not, and the run is recorded as
-    FAILED. After any other end, a SIGKILL included, the next observer finds out.
+    On return the back-end has the job. RefusedError and NotSentError: it does not, and the run is
+    recorded as FAILED. After any other end, a SIGKILL included, the next observer finds out.
     """
     record, spec = prepared.record, prepared.spec
     ports.store.create(record, _files(prepared))
@@ -111,6 +111,10 @@ def submit(prepared: Prepared, *, ports: Ports) -> Run:
         handle = prepared.settled.executor.submit(spec)
     except RefusedError as error:
         conclude(run, lifecycle.refused(error.message), ports=ports, evidence="the submitter")
+        raise
+    except NotSentError as error:
+        silent = lifecycle.never_submitted(error.message)
+        conclude(run, silent, ports=ports, evidence="the submitter")
         raise
     handle = ports.store.submitted(record.id, 1, handle, now=ports.clock())
     return replace(run, handle=handle, status=JobStatus(state=JobState.PENDING))

@@ -13,7 +13,7 @@ from nemorun_cli.core import lifecycle
 from nemorun_cli.core.errors import NemorunError, StoreError, UnreachableError
 from nemorun_cli.core.ids import key_of
 from nemorun_cli.core.jobs import JobHandle, JobState, JobStatus
-from nemorun_cli.core.ports import Executor
+from nemorun_cli.core.ports import CanGlance, CanPollNow, Executor
 from nemorun_cli.core.runs import Run
 
 FRESH = 30.0
@@ -44,6 +44,8 @@ class Observed:
 class _Group:
     executor: Executor
     now: float
+    fresh: bool
+    """Whether an answer of some seconds ago is too old."""
     runs: tuple[Run, ...]
 
 
@@ -66,8 +68,10 @@ def refresh(runs: Sequence[Run], *, ports: Ports, mode: Refresh = Refresh.AUTO) 
         return Observed(runs=tuple(runs))
     problems: list[str] = []
     groups = _groups((run for run in runs if run.live), ports, mode, problems)
-    answers = _ask_all(groups, PATIENCE_NOW if mode is Refresh.NOW else PATIENCE)
     news: dict[str, Run] = {}
+    groups = [_glanced(group, news, ports, problems) for group in groups]
+    groups = [group for group in (_due(each, ports, mode) for each in groups) if group.runs]
+    answers = _ask_all(groups, PATIENCE_NOW if mode is Refresh.NOW else PATIENCE)
     for group, answer in zip(groups, answers, strict=True):
         if isinstance(answer, NemorunError):
             problems.append(f"{group.executor.name} {group.executor.target}: {answer.message}")
@@ -99,11 +103,31 @@ def _groups(
         except NemorunError as error:
             problems.append(f"{run.record.executor}: {error.message}")
             continue
-        if executor.instant or mode is Refresh.NOW or _stale(run, ports.clock()):
-            place = (run.record.executor, executor.target)
-            group = groups.get(place, _Group(executor=executor, now=ports.clock(), runs=()))
-            groups[place] = replace(group, runs=(*group.runs, run))
+        place = (run.record.executor, executor.target)
+        now, fresh = ports.clock(), mode is Refresh.NOW
+        group = groups.get(place, _Group(executor=executor, now=now, fresh=fresh, runs=()))
+        groups[place] = replace(group, runs=(*group.runs, run))
     return list(groups.values())
+
+
+def _glanced(group: _Group, news: dict[str, Run], ports: Ports, problems: list[str]) -> _Group:
+    """The group without those whose end could be seen without a request; that is news."""
+    if not isinstance(group.executor, CanGlance):
+        return group
+    handles = [run.handle for run in group.runs if run.handle is not None]
+    seen = group.executor.glance(handles) if handles else {}
+    for run in group.runs:
+        if run.handle in seen:
+            answer = {run.id: _Finding(handle=run.handle, status=seen[run.handle])}
+            news[run.id] = _after(run, answer, ports, problems)
+    return replace(group, runs=tuple(run for run in group.runs if run.id not in news))
+
+
+def _due(group: _Group, ports: Ports, mode: Refresh) -> _Group:
+    """The group without those of which enough is known."""
+    if group.executor.instant or mode is Refresh.NOW:
+        return group
+    return replace(group, runs=tuple(run for run in group.runs if _stale(run, ports.clock())))
 
 
 def _stale(run: Run, now: float) -> bool:
@@ -144,7 +168,10 @@ def _ask(group: _Group) -> _Answer:
     try:
         handles = {run.id: run.handle or _find(run, group.executor) for run in group.runs}
         known = [handle for handle in handles.values() if handle is not None]
-        statuses = group.executor.poll(known) if known else {}
+        poll = group.executor.poll
+        if group.fresh and isinstance(group.executor, CanPollNow):
+            poll = group.executor.poll_now
+        statuses = poll(known) if known else {}
         return {run.id: _finding(run, handles[run.id], statuses, group) for run in group.runs}
     except NemorunError as error:
         return error

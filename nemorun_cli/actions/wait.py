@@ -3,7 +3,7 @@
 import time
 from collections.abc import Callable, Sequence
 
-from nemorun_cli.actions.observe import Refresh, refresh
+from nemorun_cli.actions.observe import refresh
 from nemorun_cli.actions.wiring import Ports
 from nemorun_cli.core.ports import CanWait
 from nemorun_cli.core.runs import Run
@@ -24,14 +24,14 @@ def wait(
     `tell` is called with all runs after each look.
     """
     end = None if timeout is None else time.monotonic() + timeout
-    current = refresh(runs, ports=ports, mode=Refresh.NOW).runs
+    current = refresh(runs, ports=ports).runs
     while any(run.live for run in current):
         tell(current)
         left = _STEP if end is None else min(_STEP, end - time.monotonic())
         if left <= 0:
             break
         pause([run for run in current if run.live], ports=ports, timeout=left)
-        current = refresh(current, ports=ports, mode=Refresh.AUTO).runs
+        current = refresh(current, ports=ports).runs
     return current
 
 

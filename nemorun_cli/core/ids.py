@@ -1,6 +1,8 @@
 """Run ids and keys: made, checked and matched."""
 
 import re
+import time
+from calendar import timegm
 from collections.abc import Iterable
 
 ALPHABET = "abcdefghijklmnopqrstuvwxyz234567"
@@ -31,6 +33,11 @@ def tail(run_id: str) -> str:
 def key_of(run_id: str, submission: int) -> str:
     """The key under which a back-end knows the n-th submission of a run, counted from 1."""
     return f"{run_id}-{submission}"
+
+
+def created_at(key: str) -> float:
+    """When the run of this key was created, in seconds since 1970."""
+    return float(timegm(time.strptime(key[:15], "%Y%m%d-%H%M%S")))
 
 
 def matches(argument: str, run_id: str) -> bool:

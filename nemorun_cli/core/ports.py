@@ -125,6 +125,30 @@ class CanWait(Protocol):
 
 
 @runtime_checkable
+class CanGlance(Protocol):
+    """An executor that can see some ends without asking its back-end."""
+
+    def glance(self, handles: Sequence[JobHandle]) -> dict[JobHandle, JobStatus]:
+        """The status of those jobs whose end can be seen; of the others nothing."""
+
+
+@runtime_checkable
+class CanPollNow(Protocol):
+    """An executor whose `poll` may give an answer that is some seconds old."""
+
+    def poll_now(self, handles: Sequence[JobHandle]) -> dict[JobHandle, JobStatus]:
+        """As `poll`, from the back-end as it is now. For people, not for loops."""
+
+
+@runtime_checkable
+class CanCancelTogether(Protocol):
+    """An executor that can ask many jobs to end by few requests."""
+
+    def cancel_all(self, handles: Sequence[JobHandle]) -> None:
+        """As `cancel` of each."""
+
+
+@runtime_checkable
 class CanRemove(Protocol):
     """An executor whose job folders can be deleted."""
 

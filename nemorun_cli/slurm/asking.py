@@ -1,12 +1,12 @@
 """What a job may ask Slurm for: its settings, and the options of sbatch and srun they become."""
 
 import shlex
-from collections.abc import Iterator, Mapping
+from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass
 from types import MappingProxyType
 
 from nemorun_cli.core.errors import SpecError
-from nemorun_cli.core.jobs import Resources, setting
+from nemorun_cli.core.jobs import Dependency, Resources, setting
 
 RUNTIMES = ("none", "venv", "pyxis", "apptainer")
 _OURS = frozenset(
@@ -109,10 +109,13 @@ def tasks(ask: SlurmResources) -> int:
     return ask.ntasks or ask.nodes * (ask.ntasks_per_node or ask.nproc)
 
 
-def sbatch_options(ask: SlurmResources, *, name: str, comment: str, log: str) -> list[str]:
+def sbatch_options(
+    ask: SlurmResources, *, name: str, comment: str, log: str, after: Sequence[Dependency]
+) -> list[str]:
     """The options of sbatch for this job; only what was set, and what nemorun relies on.
 
     Facts are those of sbatch(1). Whether to requeue is always said: sites differ in their default.
+    Of the host's environment the job sees who it is, and where programs are.
     """
     text = f"{comment} {ask.comment}" if ask.comment else comment
     options = [
@@ -120,6 +123,7 @@ def sbatch_options(ask: SlurmResources, *, name: str, comment: str, log: str) ->
         f"--job-name={ask.job_name_prefix}{name}",
         f"--comment={text}",
         f"--output={log}",
+        "--export=HOME,USER,LOGNAME,SHELL,PATH,LANG",
         "--requeue" if ask.requeue else "--no-requeue",
         f"--signal=B:USR2@{lead(ask)}",
         f"--nodes={ask.nodes}",
@@ -136,6 +140,8 @@ def sbatch_options(ask: SlurmResources, *, name: str, comment: str, log: str) ->
             options.append(f"--{option}={value}")
     if ask.exclusive:
         options.append("--exclusive")
+    if parents := [*map(_awaited, after), *([ask.dependency] if ask.dependency else [])]:
+        options.append(f"--dependency={','.join(parents)}")
     return [*options, *_passed_through(ask.sbatch, "sbatch")]
 
 
@@ -165,6 +171,11 @@ def clock(seconds: int) -> str:
     hours, rest = divmod(rest, 3600)
     text = f"{hours:02}:{rest // 60:02}:{rest % 60:02}"
     return f"{days}-{text}" if days else text
+
+
+def _awaited(parent: Dependency) -> str:
+    words = {"ok": "afterok", "any": "afterany", "notok": "afternotok"}
+    return f"{words[parent.condition]}:{parent.handle.native_id.partition(';')[0]}"
 
 
 def _task_options(ask: SlurmResources) -> Iterator[str]:

@@ -40,6 +40,11 @@ def cancellation(folder: str, *, cluster: str | None) -> str:
     return _script({"folder": folder, "only": _only(cluster)}, "clean", "cancel")
 
 
+def examination(folder: str, *, token: str) -> str:
+    """Looks whether a launch would find what it needs; `examining` reads what it prints."""
+    return _script({"folder": folder, "token": token}, "clean", "examine")
+
+
 def answer(out: str, token: str) -> tuple[str, str]:
     """The word that a script said at its end, and what came with it; empty if it said nothing."""
     for line in reversed(out.splitlines()):

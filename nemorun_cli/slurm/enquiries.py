@@ -1,0 +1,134 @@
+"""What was last asked of a cluster, shared by all processes of the user, so that few ask."""
+
+import json
+import secrets
+from collections.abc import Callable, Mapping, Sequence
+from dataclasses import asdict, dataclass, field, replace
+from pathlib import Path
+from typing import Any
+
+from nemorun_cli.core.errors import UnreachableError
+from nemorun_cli.core.jobs import JobHandle, JobState, JobStatus
+from nemorun_cli.slurm.report import Report, is_missing, read_report, status_in
+from nemorun_cli.store.writing import locked, make_folder, replace_file
+
+REMEMBERED = 600.0
+"""Seconds for which a job that somebody asked about is asked about with the others."""
+_SILENCE = 10.0
+"""Seconds for which a host that did not answer is not asked again."""
+
+Ask = Callable[[str, str], str]
+"""Asks about jobs, a line each; its second argument is the token that marks parts of the answer."""
+
+
+@dataclass(frozen=True, kw_only=True)
+class _Watched:
+    key: str
+    wanted_at: float
+    missing_since: float | None = None
+
+
+@dataclass(frozen=True, kw_only=True)
+class _Known:
+    """The last enquiry."""
+
+    asked_at: float = 0.0
+    asked: tuple[str, ...] = ()
+    token: str = ""
+    out: str = ""
+    complaint: str = ""
+    watched: Mapping[str, _Watched] = field(default_factory=dict)
+
+
+@dataclass(frozen=True, kw_only=True)
+class Enquiries:
+    """The enquiries about one target, in a file; of processes that want to ask, one does."""
+
+    path: Path
+
+    def statuses(
+        self, handles: Sequence[JobHandle], ask: Ask, *, floor: float, now: float
+    ) -> dict[JobHandle, JobStatus]:
+        """How these jobs are, as of an enquiry that is not older than `floor` seconds.
+
+        One enquiry covers all jobs that anybody has asked about lately. A job that was handed over
+        since then is PENDING. UnreachableError when the host does not answer; for a few seconds
+        that is remembered too.
+        """
+        make_folder(self.path.parent)
+        with locked(self.path.with_suffix(".lock")):
+            known = self._noted(handles, now)
+            silent = bool(known.complaint)
+            if not 0 <= now - known.asked_at < (min(floor, _SILENCE) if silent else floor):
+                known = _asked(known, ask, now)
+            self._save(known)
+        if known.complaint:
+            raise UnreachableError(known.complaint)
+        report = read_report(known.out, token=known.token)
+        return {handle: _status(handle, report, known) for handle in handles}
+
+    def _noted(self, handles: Sequence[JobHandle], now: float) -> _Known:
+        """What is known, with these jobs among those to be asked about and others forgotten."""
+        known = self._load()
+        watched = {
+            native: each
+            for native, each in known.watched.items()
+            if 0 <= now - each.wanted_at < REMEMBERED
+        }
+        for handle in handles:
+            before = watched.get(handle.native_id)
+            missing = before.missing_since if before and before.key == handle.key else None
+            watched[handle.native_id] = _Watched(
+                key=handle.key, wanted_at=now, missing_since=missing
+            )
+        return replace(known, watched=watched)
+
+    def _load(self) -> _Known:
+        try:
+            found: dict[str, Any] = json.loads(self.path.read_text())
+            watched = {name: _Watched(**each) for name, each in found.pop("watched").items()}
+            return _Known(**{**found, "asked": tuple(found["asked"])}, watched=watched)
+        except (OSError, ValueError, TypeError, KeyError, AttributeError):
+            return _Known()  # A cache: what cannot be read was never there.
+
+    def _save(self, known: _Known) -> None:
+        replace_file(self.path, json.dumps(asdict(known)))
+
+
+def _asked(known: _Known, ask: Ask, now: float) -> _Known:
+    token = f"@{secrets.token_hex(8)}"
+    lines = [_line(each.key, native) for native, each in sorted(known.watched.items())]
+    asked = replace(known, asked_at=now, asked=tuple(known.watched), token=token)
+    try:
+        out = ask("".join(lines), token)
+    except UnreachableError as error:
+        return replace(asked, complaint=error.message, out="", asked=())
+    report = read_report(out, token=token)
+    watched = {
+        native: replace(
+            each,
+            missing_since=(now if each.missing_since is None else each.missing_since)
+            if is_missing(report, each.key, native)
+            else None,
+        )
+        for native, each in known.watched.items()
+    }
+    return replace(asked, out=out, complaint="", watched=watched)
+
+
+def _line(key: str, native: str) -> str:
+    number, _, cluster = native.partition(";")
+    return f"{key} {number} {cluster or '-'}\n"
+
+
+def _status(handle: JobHandle, report: Report, known: _Known) -> JobStatus:
+    if handle.native_id not in known.asked:
+        return JobStatus(state=JobState.PENDING)
+    missing = known.watched[handle.native_id].missing_since
+    return status_in(
+        report,
+        handle.key,
+        handle.native_id,
+        missing=known.asked_at if missing is None else missing,
+        now=known.asked_at,
+    )

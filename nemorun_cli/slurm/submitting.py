@@ -1,0 +1,144 @@
+"""Handing a job to sbatch: what is sent, and what the answer means."""
+
+import io
+import random
+import secrets as randomness
+import shlex
+import tarfile
+from collections.abc import Mapping
+from dataclasses import dataclass, field
+
+from nemorun_cli.core.errors import NotSentError, RefusedError, UnreachableError
+from nemorun_cli.core.jobs import Plan
+from nemorun_cli.core.ports import Finished, Tunnel
+from nemorun_cli.slurm import scripts
+from nemorun_cli.slurm.complaints import advice, controller_busy, refusal
+from nemorun_cli.slurm.reading import parse_submitted
+from nemorun_cli.watching import nap
+
+_TIMEOUT = 90.0
+_TRIES = 8
+_FIRST_PAUSE = 1.0
+_LONGEST_PAUSE = 20.0
+
+
+@dataclass(frozen=True, kw_only=True)
+class Submission:
+    """One submission of a job, which may take several trips. Nothing in it changes on the way."""
+
+    plan: Plan
+    secrets: Mapping[str, str] = field(repr=False)
+    key: str
+    folder: str
+    """The folder of the jobs' folders."""
+    cluster: str | None
+    nonce: str
+    """By which a later trip knows that an earlier one was of the same submission."""
+
+    def made(self, way: Tunnel) -> str:
+        """The id of the job, which Slurm has.
+
+        A trip whose end is not known is taken again, after a pause: its script finds out what the
+        one before it did. RefusedError: there is no such job, and there will be none.
+        NotSentError: the host was never reached. UnreachableError: nobody knows.
+        """
+        pause = _FIRST_PAUSE
+        for left in reversed(range(_TRIES)):
+            try:
+                native = self._trip(way)
+            except UnreachableError as error:
+                if not left or (isinstance(error, NotSentError) and left == _TRIES - 1):
+                    raise
+                native = None
+            if native is not None:
+                return native
+            nap(pause * random.uniform(0.5, 1.5))  # noqa: S311 - So that a crowd spreads.
+            pause = min(2 * pause, _LONGEST_PAUSE)
+        raise UnreachableError(
+            f"Slurm does not say whether it has the job {self.key}",
+            hint="`nemorun list` finds out; it is never started twice",
+        )
+
+    def _trip(self, way: Tunnel) -> str | None:
+        """The job's id; None if this is to be tried again, since nobody knows whether it exists."""
+        token = f"@{randomness.token_hex(8)}"
+        script = scripts.submission(
+            self.folder,
+            self.key,
+            self.plan.commands[0],
+            token=token,
+            nonce=self.nonce,
+            cluster=self.cluster,
+        )
+        finished = way.run(script, data=packed(self.plan, self.secrets), timeout=_TIMEOUT)
+        out = finished.out.decode("utf-8", "surrogateescape")
+        word, rest = scripts.answer(out, token)
+        if word == "known" or (word == "ended" and rest == "0"):
+            told = parse_submitted(rest if word == "known" else out.rpartition(token)[0])
+            return None if told is None else str(told)
+        if word == "ended":
+            self._refuse_unless_unclear(finished, rest, way)
+        elif word == "void":
+            raise RefusedError(f"an earlier submission of {self.key} was given up")
+        elif word == "folder":
+            raise RefusedError(
+                f"cannot write the job's folder in {self.folder}: {_last_line(finished)}",
+                hint="-x job_dir=PATH chooses a folder that you may write to",
+            )
+        elif not word:
+            raise UnreachableError(f"the submission was cut short: {_last_line(finished)}")
+        return None
+
+    def _refuse_unless_unclear(self, finished: Finished, code: str, way: Tunnel) -> None:
+        complaint = finished.err.decode("utf-8", "replace")
+        # 124 is timeout's, 137 its KILL: sbatch was still waiting for the controller.
+        if code in ("124", "137") or controller_busy(complaint):
+            return
+        said = refusal(complaint) or f"sbatch ended with exit code {code}"
+        hint = advice(said)
+        if code == "127":
+            hint = "`nemorun doctor slurm` tells what is missing"
+        if self.secrets:
+            way.run(f"rm -f {shlex.quote(f'{self.plan.directory}/secrets')}")
+        raise RefusedError(f"Slurm refused the job: {said}", hint=hint)
+
+
+def packed(plan: Plan, secrets: Mapping[str, str]) -> bytes:
+    """The job's folder as a tar: files that nobody else can read, and links."""
+    data = io.BytesIO()
+    with tarfile.open(
+        fileobj=data, mode="w", format=tarfile.GNU_FORMAT, errors="surrogateescape"
+    ) as tar:
+        folders = {"work", "logs"}
+        for name in (*plan.files, *(f"work/{link}" for link in plan.links)):
+            parts = name.split("/")[:-1]
+            folders |= {"/".join(parts[: number + 1]) for number in range(len(parts))}
+        for name in sorted(folders):
+            _add(tar, name, kind=tarfile.DIRTYPE, mode=0o700)
+        for name, text in plan.files.items():
+            _add(tar, name, data=text.encode("utf-8", "surrogateescape"))
+        for name, target in plan.links.items():
+            _add(tar, f"work/{name}", kind=tarfile.SYMTYPE, target=target)
+        if secrets:
+            lines = [f"export {name}={shlex.quote(value)}\n" for name, value in secrets.items()]
+            _add(tar, "secrets", data="".join(lines).encode("utf-8", "surrogateescape"))
+    return data.getvalue()
+
+
+def _add(  # noqa: PLR0913
+    tar: tarfile.TarFile,
+    name: str,
+    *,
+    kind: bytes = tarfile.REGTYPE,
+    mode: int = 0o600,
+    data: bytes = b"",
+    target: str = "",
+) -> None:
+    entry = tarfile.TarInfo(name)
+    entry.type, entry.mode, entry.size, entry.linkname = kind, mode, len(data), target
+    tar.addfile(entry, io.BytesIO(data))
+
+
+def _last_line(finished: Finished) -> str:
+    lines = finished.err.decode("utf-8", "replace").strip().splitlines()
+    return lines[-1] if lines else f"exit code {finished.code}"
