@@ -4,6 +4,7 @@ import functools
 import hashlib
 import os
 import shlex
+import shutil
 import subprocess
 import time
 from dataclasses import dataclass
@@ -70,6 +71,7 @@ class Link:
 
 def configured(target: Target, _end: float) -> Link:
     """Whatever the configuration says, and nothing of ours."""
+    _settings(target)
     return Link(by_hand=target.by_hand())
 
 
@@ -126,6 +128,8 @@ class _Plan:
 @functools.cache
 def _settings(target: Target) -> str:
     """What this host's settings come to; a process asks once."""
+    if shutil.which("ssh") is None:
+        raise RefusedError("there is no `ssh` here", hint="install OpenSSH's client, or paramiko")
     done = subprocess.run(
         target.argv("-G"),
         stdin=subprocess.DEVNULL,

@@ -26,7 +26,8 @@ _LINE = (
 
 # `nr_login` is never once the login shell has been asked, or back if it kept descriptors 7 to 9:
 # they hold standard input, output and error while login files, which may read and print, are run.
-# Descriptor 3 is standard error while the script runs: this shell's "Killed" is not its.
+# While the script runs, descriptor 3 is standard error: what this shell says of a killed script is
+# not the script's own.
 _BOOT = r"""
 case $nr_login in auto)
     for nr_each in {needs}; do
@@ -56,7 +57,7 @@ trap : HUP INT TERM
 printf '<%s|' {nonce}
 printf '<%s|' {nonce} >&2
 exec 3>&2 2>/dev/null
-sh -c {script} 2>&3 3>&-
+(exec sh -c {script} 2>&3 3>&-)
 nr_end=$?
 printf '|%s>' {nonce} >&3
 printf '|%s %d>' {nonce} "$nr_end"

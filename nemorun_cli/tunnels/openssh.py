@@ -1,17 +1,17 @@
 """Scripts over the user's own `ssh`: all of its configuration, its agent, its connections."""
 
 import functools
-import shutil
 import threading
 import time
 from dataclasses import dataclass
 from typing import BinaryIO
 
-from nemorun_cli.core.errors import NotSentError, RefusedError, UsageError
+from nemorun_cli.core.errors import NotSentError
 from nemorun_cli.core.ports import Finished
 from nemorun_cli.tunnels import verdicts
 from nemorun_cli.tunnels.connecting import LINKS, Target, environment, patience
 from nemorun_cli.tunnels.framing import Framing
+from nemorun_cli.tunnels.hosts import check_host
 from nemorun_cli.tunnels.piping import Program, exchange
 
 # sshd lets ten sessions share a connection (MaxSessions); a person may need one of them.
@@ -37,7 +37,7 @@ class OpenSSHTunnel:
     def run(self, script: str, *, data: bytes | BinaryIO = b"", timeout: float = 60) -> Finished:
         """As `Tunnel.run` says."""
         end = time.monotonic() + timeout
-        _check(self.host)
+        check_host(self.host)
         framing = Framing(script=script, login=self.login, needs=self.needs)
         line = framing.line
         target = Target(host=self.host, config=self.config)
@@ -63,13 +63,6 @@ class OpenSSHTunnel:
         if link.own and done.code is None:
             link.own.unlink(missing_ok=True)  # A master that no longer answers is forgotten.
         raise verdicts.before(self.host, messages, code=done.code, by_hand=link.by_hand)
-
-
-def _check(host: str) -> None:
-    if not host or host.startswith("-") or not host.isprintable() or " " in host:
-        raise UsageError(f"{host!r} is no host", hint="it is what you would type after `ssh`")
-    if shutil.which("ssh") is None:
-        raise RefusedError("there is no `ssh` here", hint="install OpenSSH's client, or paramiko")
 
 
 @functools.cache

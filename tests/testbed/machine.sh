@@ -4,6 +4,7 @@
 set -eu
 
 missing=''
+PATH="$PATH:/usr/sbin:/sbin"
 need() { command -v "$1" >/dev/null 2>&1 || missing="$missing $2"; }
 need git git
 need busybox busybox
@@ -11,6 +12,9 @@ need bash bash
 need dash dash
 need zsh zsh
 need fish fish
+need tcsh tcsh
+need ssh openssh-client
+need sshd openssh-server
 need setsid util-linux
 ${PYTHON:-python3} -c 'import ensurepip, venv' 2>/dev/null || missing="$missing python3-venv"
 
