@@ -47,7 +47,7 @@ def calm(request: pytest.FixtureRequest, cluster: Cluster) -> Iterator[None]:
         return
     with _turn(cluster.folder / "locks", fcntl.LOCK_EX):
         yield
-        Cluster.start()
+        cluster.mend()
 
 
 @contextmanager

@@ -145,9 +145,9 @@ def test_a_job_outlives_its_node(cluster: Cluster) -> None:
     cluster.wait(job_id, "RUNNING")
 
     cluster.kill_node("n2")
+    cluster.wait(job_id, "PENDING")
     cluster.start_node("n2")
 
-    cluster.wait(job_id, "PENDING")
     cluster.start_now(job_id)
     assert "Restarts=1" in cluster.admin("scontrol", "show", "job", job_id)
     cluster.admin("scancel", job_id)

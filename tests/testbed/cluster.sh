@@ -2,8 +2,9 @@
 # A real Slurm cluster on this machine: a login node, a controller and four nodes, each a host of its
 # own (a network and a UTS namespace), with munge, MariaDB, slurmdbd, slurmctld, slurmd and sshd.
 #
-#   cluster.sh up          from scratch, or what is missing of it
+#   cluster.sh up          from scratch, or what is missing of it; waits while a test breaks it
 #   cluster.sh keep        up, and with_cluster.sh leaves it so
+#   cluster.sh mend        up, without waiting
 #   cluster.sh down        ends all of it; the data and the logs stay
 #   cluster.sh purge       down, and removes them too
 #   cluster.sh status      exits with 0 when it is up
@@ -29,8 +30,7 @@ for part in processes packages hosts accounting controller nodes ssh; do
     . "$HERE/slurm/$part.sh"
 done
 
-up() {
-    [ "$(id -u)" = 0 ] || impossible "not root"
+mend() {
     mkdir -p "$BED/log" "$BED/run" && chmod 755 "$BED" && chmod 1777 "$BED/log"
     if is_up; then heal; return; fi
     install_packages
@@ -43,11 +43,6 @@ up() {
     start_login
     heal
     is_up || { say "the cluster did not come up, see $BED/log"; exit 1; }
-}
-
-keep() {
-    up
-    touch "$BED/kept"
 }
 
 down() {
@@ -72,10 +67,18 @@ is_up() {
     [ "$(ready_nodes)" = "${#NODES[@]}" ]
 }
 
-locked() { # One at a time; what is started does not inherit the lock.
+prepare() {
     [ "$(id -u)" = 0 ] || impossible "not root"
-    [ -z "${NEMORUN_TESTBED_LOCKED:-}" ] || return 0
     mkdir -p "$BED/locks"
+}
+
+calmly() { # Not while a test has the lock `turn` for itself. Daemons do not inherit these locks.
+    exec flock --close --wait 1800 --shared "$BED/locks/turn" "$HERE/cluster.sh" "$@"
+}
+
+locked() { # One at a time.
+    [ -z "${NEMORUN_TESTBED_LOCKED:-}" ] || return 0
+    prepare
     export NEMORUN_TESTBED_LOCKED=1
     exec flock --close --wait 900 "$BED/locks/cluster" "$HERE/cluster.sh" "$@"
 }
@@ -83,7 +86,9 @@ locked() { # One at a time; what is started does not inherit the lock.
 case ${1:-} in
 status) is_up && sinfo_all ;;
 on) shift && on "$@" ;;
-up | keep | down | purge | heal) locked "$@" && "$1" ;;
+up) prepare && calmly mend ;;
+keep) prepare && touch "$BED/kept" && calmly mend ;;
+mend | down | purge | heal) locked "$@" && "$1" ;;
 cut) locked "$@" && cut_off ;;
 kill-node | start-node) locked "$@" && "${1/-/_}" "$2" ;;
 stop-ctl | start-ctl | stop-dbd | start-dbd | stop-db | start-db) locked "$@" && "${1/-/_}" ;;

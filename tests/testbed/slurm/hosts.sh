@@ -91,6 +91,7 @@ end_hosts() {
         ip netns del "$PREFIX$host"
         rm -rf "/etc/netns/$PREFIX$host"
     done
+    remove_cgroups
     rmdir /etc/netns 2>/dev/null || true
     ! has_namespace "$SWITCH" || ip netns del "$SWITCH"
     ! ip link show "${PREFIX}bed" >/dev/null 2>&1 || ip link del "${PREFIX}bed"

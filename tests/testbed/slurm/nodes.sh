@@ -39,3 +39,12 @@ is_ready() {
     on_ctl timeout 20 sinfo --noheader --nodes="$1" --partition=batch --format=%t |
         grep -Eqx 'idle|mix|alloc'
 }
+
+remove_cgroups() {
+    local node each
+    for node in "${NODES[@]}"; do
+        for each in memory freezer; do
+            find "/sys/fs/cgroup/$each/slurm_$node" -depth -type d -exec rmdir {} + 2>/dev/null || true
+        done
+    done
+}
