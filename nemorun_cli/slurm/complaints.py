@@ -28,11 +28,10 @@ _BUSY = re.compile(
     r"|clusters can be reached now|try again in a bit|network is unreachable",
     re.IGNORECASE,
 )
-_PREFIX = re.compile(r"(?:sbatch|srun|salloc): (?:(error|fatal): )?", re.IGNORECASE)
+_PREFIX = re.compile(r"(?:sbatch|srun|salloc): (?:(?:error|fatal): )?", re.IGNORECASE)
 _FAILED = re.compile(r"Batch job submission failed: (.*)")
 _NOISE = re.compile(
-    r"[\W_]*|try .*for more information\.?|.*(?:sleeping and )?retrying.*|(?:sbatch: )?warning:.*"
-    r"|submitted batch job .*|(?:sbatch|srun): (?:lua|info|defq|setting|using|attributed).*",
+    r"[\W_]*|try .*for more information\.?|.*retrying.*|warning:.*|submitted batch job .*",
     re.IGNORECASE,
 )
 
@@ -65,24 +64,23 @@ def invalid_job_id(stderr: str) -> bool:
 def refusal(stderr: str) -> str:
     """Why sbatch took no job, in one line without its prefixes; empty if it says nothing.
 
-    What comes first is what the controller said, then the more precise lines before it, such as
-    the name of the limit or what a site's own rules say.
+    What the controller said comes first, then the more precise lines before it, such as the name
+    of a limit or what the site's own rules say.
     """
-    said, errors, other = "", [], []
+    said = ""
+    errors: list[str] = []
+    others: list[str] = []
     for raw in stderr.splitlines():
         line = " ".join(raw.split())
         prefix = _PREFIX.match(line)
         text = line[prefix.end() :] if prefix else line
-        if _NOISE.fullmatch(line) or _NOISE.fullmatch(text):
-            continue
         if failed := _FAILED.search(text):
             said = failed[1]
-        elif prefix:
-            errors.append(text)
-        else:
-            other.append(text)
-    told = list(dict.fromkeys([said, *errors[:3]] if said else errors[:3]))
-    return ": ".join(told) if told else "".join(other[-1:])
+        elif not _NOISE.fullmatch(text):
+            error = prefix is not None and prefix[0].lower().endswith(("error: ", "fatal: "))
+            (errors if error else others).append(text)
+    told = [*([said] if said else []), *errors[:3]] or others[-1:]
+    return ": ".join(dict.fromkeys(each.rstrip(".:") for each in told))
 
 
 def advice(refusal: str) -> str:
@@ -98,6 +96,9 @@ _YOURS = "`sacctmgr show associations user=$USER format=account,partition,qos` l
 _OTHER_PARTITION = "set another partition with `-x partition=`"
 _ADMINISTRATORS = "ask the administrators"
 _ADVICE = {
+    r"accounting/qos policy": (
+        f"fewer jobs, less time or fewer resources may pass, or another QOS (`-x qos=`); {_YOURS}"
+    ),
     r"invalid account|account/partition|unknown association|no account|specify an? .*account": (
         f"set another account with `-x account=`; {_YOURS}"
     ),
@@ -108,6 +109,7 @@ _ADVICE = {
     r"partition.*(?:not available \(|down state)": (
         f"it takes no jobs now; {_OTHER_PARTITION}; `sinfo -s` lists them"
     ),
+    r"no cluster|--cluster": "`sacctmgr show clusters` lists what `-x clusters=` may name",
     r"invalid qos|qos.*not permitted": f"set another QOS with `-x qos=`; {_YOURS}",
     r"time limit|time-min|invalid --time": (
         "set a time with `-x time=`; `sinfo -o '%P %l'` shows the longest of each partition"
@@ -128,9 +130,6 @@ _ADVICE = {
     r"licen[sc]e": "`scontrol show licenses` lists what `-x licenses=` may name",
     r"reservation": "`scontrol show reservation` lists them, and who may use them",
     r"dependency": "a job that it is to follow is unknown to Slurm, or ended too long ago",
-    r"accounting/qos policy": (
-        f"fewer jobs, less time or fewer resources may pass, or another QOS (`-x qos=`); {_YOURS}"
-    ),
     r"maxjobcount|queue full": "the cluster has as many jobs as it can hold; try again later",
     r"submissions? (?:are )?disabled": "the site takes no jobs now; try again later",
     r"i/o error writing|no space left": f"the controller's disk may be full; {_ADMINISTRATORS}",

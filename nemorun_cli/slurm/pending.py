@@ -33,7 +33,7 @@ _WAIT = {
     "priority": "jobs of higher priority come first",
     "resources": "it is next, once enough nodes are free",
     "dependency": "the job that it is to follow has not ended",
-    "begintime": "its time to begin has not come; after a requeue that takes two minutes",
+    "begintime": "its time to begin has not come, which after a requeue takes two minutes",
     "licenses": "others use the licences that it needs (`-x licenses=`)",
     "reservation": "its reservation has not begun",
     "cleaning": "the nodes are still cleaning up after its earlier start",

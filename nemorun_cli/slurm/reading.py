@@ -56,6 +56,7 @@ class QueueRow:
     start: float | None = None
     """Of a pending job: when Slurm expects to start it."""
     submit: float | None = None
+    """Each requeue sets it anew."""
     nodes: str = ""
     name: str = ""
     comment: str = ""
@@ -84,6 +85,7 @@ class Accounted:
     exit_code: int | None = None
     signal: int | None = None
     submit: float | None = None
+    """Each requeue sets it anew."""
     start: float | None = None
     end: float | None = None
     nodes: str = ""
@@ -154,7 +156,8 @@ def parse_exit(text: str) -> tuple[int | None, int | None]:
     """The exit code and the signal of `code:signal`, as sacct(1) has it under ExitCode.
 
     `0:9` gives (None, 9), for what a signal ends has no exit code. What is no signal, as in the
-    `0:125` of a job that ran out of memory, gives neither.
+    `0:125` of a job that ran out of memory, gives neither. sacct takes 128 from the codes above
+    it: a batch script that ends with 137 has `9:0`.
     """
     found = re.fullmatch(r"([0-9]{1,10})(?::([0-9]{1,10}))?", text.strip())
     if not found:

@@ -15,12 +15,16 @@ _ENDED_BY = (
     (r"OutOfMemory", Reason.OOM),
     (r"TimeLimit", Reason.TIME_LIMIT),
     (r"RaisedSignal.*", Reason.SIGNAL),
-    (r"NodeDown|NodeFail|JobLaunchFailure|SystemFailure", Reason.NODE_FAILURE),
+    (r"NodeDown|NodeFail|SystemFailure", Reason.NODE_FAILURE),
     (r"Dependency.*", Reason.DEPENDENCY),
 )
-"""Reasons that squeue gives for jobs that have ended (slurm.h, FAIL_*)."""
+"""Reasons that squeue gives for jobs that have ended (slurm.h, FAIL_*).
+
+Not JobLaunchFailure: version 22.05 says so of every job that a signal ended, too.
+"""
 _OOM_EXIT = "0:125"
-_NO_OUTPUT_EXIT = "0:53"
+_NO_OUTPUT = 53
+"""No signal: slurmstepd ends itself with it where it cannot open the files of a job."""
 _LAUNCH = "its folder or its output file could not be opened on the node"
 
 
@@ -28,7 +32,8 @@ def status_from_queue(row: QueueRow, *, now: float | None = None) -> JobStatus:
     """What squeue says of a job that it shows.
 
     PREEMPTED, NODE_FAIL and their like come out as FAILED, but Slurm may start the job again:
-    ask `may_be_requeued(row.state)`. Where `now` is given, an expected start after it is told.
+    ask `may_be_requeued(row.state)`. COMPLETED is taken at its word; of exit codes and of steps
+    that failed sacct alone knows. Where `now` is given, a start that lies ahead of it is told.
     """
     word = word_of(row.state)
     if word is None:
@@ -36,19 +41,21 @@ def status_from_queue(row: QueueRow, *, now: float | None = None) -> JobStatus:
     if word.state is JobState.PENDING:
         return _pending(row, word, now)
     if word.state is JobState.RUNNING:
-        return JobStatus(
-            state=word.state, reason_detail=_told(word.text, row.state), started_at=row.start
-        )
+        return JobStatus(state=word.state, reason_detail=_doing(word), started_at=row.start)
     if word.state is JobState.SUCCEEDED:
         return JobStatus(state=word.state, exit_code=0, started_at=row.start)
-    signal = re.match(r"RaisedSignal:([0-9]{1,2})\b", row.reason)
-    more = row.reason if row.reason and row.reason != "None" else ""
+    raised = re.match(r"RaisedSignal:([0-9]{1,2})\b", row.reason)
+    signal = int(raised[1]) if raised else None
+    if signal == _NO_OUTPUT:
+        detail = _told(_LAUNCH, row.state, row.reason)
+        return JobStatus(state=word.state, reason=word.reason, reason_detail=detail)
+    reason = _ended_by(row.reason) or word.reason
     return JobStatus(
         state=word.state,
-        reason=_ended_by(row.reason) or word.reason,
-        reason_detail=", ".join(filter(None, (_told(word.text, row.state), more))),
-        signal=int(signal[1]) if signal else None,
-        started_at=row.start,
+        reason=reason,
+        reason_detail=_told(word.text, row.state, "" if reason is word.reason else row.reason),
+        signal=signal,
+        started_at=row.start if word.state is JobState.FAILED else None,
     )
 
 
@@ -72,7 +79,7 @@ def status_from_accounting(found: Accounted) -> JobStatus:
         exit_code=code,
         signal=signal,
         attempt=max(1, len(starts)),
-        started_at=found.start,
+        started_at=None if state is JobState.PENDING else found.start,
         ended_at=found.end if state.terminal else None,
         attempts=tuple(_attempt(each, number) for number, each in enumerate(starts, start=1)),
     )
@@ -89,19 +96,35 @@ def _told(text: str, *words: str) -> str:
     return f"{text} ({own})" if text and own else text or own
 
 
+def _doing(word: Word) -> str:
+    """What a job does that is not quite running; nothing where the state says it all."""
+    return _told(word.text, word.name) if word.text else ""
+
+
 def _pending(row: QueueRow, word: Word, now: float | None) -> JobStatus:
-    text, own = word.text, row.state
+    text, own, may_start = word.text, row.state, False
     if word.name == "PENDING":
-        text, own = explain(row.reason).text, _code(row.reason)
+        why = explain(row.reason)
+        # squeue gives a start for jobs that are held, too.
+        text, own, may_start = why.text, _code(row.reason), why.kind == "wait"
     on = f"-M {row.cluster} " if row.cluster else ""
     text = text.replace("scontrol release ID", f"scontrol {on}release {row.id}")
     detail = text if own in text else _told(text, own)
-    if now is not None and row.start is not None and row.start > now:
-        start = datetime.fromtimestamp(row.start, UTC).strftime("%Y-%m-%dT%H:%M:%SZ")
-        detail = f"{detail}; Slurm estimates a start at {start}"
+    begin = _begin(row, now, estimated=own != "BeginTime") if may_start else ""
     depends = row.reason.lower().lstrip("(").startswith("dependency")
-    reason = Reason.DEPENDENCY if depends else Reason.WAITING
-    return JobStatus(state=JobState.PENDING, reason=reason, reason_detail=detail)
+    return JobStatus(
+        state=JobState.PENDING,
+        reason=Reason.DEPENDENCY if depends else Reason.WAITING,
+        reason_detail="; ".join(filter(None, (detail, begin))),
+    )
+
+
+def _begin(row: QueueRow, now: float | None, *, estimated: bool) -> str:
+    """When it starts, if that lies ahead. For BeginTime, squeue gives that time, no estimate."""
+    if now is None or row.start is None or row.start <= now:
+        return ""
+    start = datetime.fromtimestamp(row.start, UTC).strftime("%Y-%m-%dT%H:%M:%SZ")
+    return f"Slurm estimates a start at {start}" if estimated else f"not before {start}"
 
 
 def _code(reason: str) -> str:
@@ -115,8 +138,9 @@ def _ended_by(reason: str) -> Reason | None:
 
 
 def _verdict(found: Accounted, word: Word) -> tuple[JobState, Reason | None, str]:
-    if word.state is JobState.PENDING:
-        return word.state, Reason.WAITING, word.text
+    if word.state in {JobState.PENDING, JobState.RUNNING}:
+        waiting = Reason.WAITING if word.state is JobState.PENDING else None
+        return word.state, waiting, _doing(word)
     if word.name not in {"COMPLETED", "FAILED"}:
         return word.state, word.reason, _told(word.text, found.state)
     step = _failing_step(found, word)
@@ -130,7 +154,7 @@ def _verdict(found: Accounted, word: Word) -> tuple[JobState, Reason | None, str
 
 
 def _failure(found: Accounted, word: Word, step: Step | None) -> tuple[Reason, str]:
-    if found.exit == _NO_OUTPUT_EXIT:
+    if found.signal == _NO_OUTPUT:
         return Reason.EXIT, _told(_LAUNCH, found.state, found.exit)
     if found.signal is not None:
         return Reason.SIGNAL, f"{found.state} {found.exit}"
@@ -162,17 +186,20 @@ def _ending(found: Accounted, state: JobState) -> tuple[int | None, int | None]:
         return 0, None
     if not state.terminal:
         return None, None
-    signal = None if found.exit == _NO_OUTPUT_EXIT else found.signal
-    return found.exit_code or None, signal
+    # For NODE_FAIL and its like the code is Slurm's own, mostly 1:0 or 0:0.
+    own = reason_of(found.state) in {Reason.EXIT, None}
+    code = (found.exit_code or None) if own else None
+    return code, None if found.signal == _NO_OUTPUT else found.signal
 
 
 def _attempt(found: Accounted, number: int) -> Attempt:
-    reason = reason_of(found.state)
+    reason, state = reason_of(found.state), state_of(found.state)
+    code, signal = _ending(found, state)
     return Attempt(
         number=number,
         started_at=found.start,
         ended_at=found.end,
-        exit_code=found.exit_code,
-        signal=found.signal,
+        exit_code=code,
+        signal=signal,
         reason=reason.value if reason else None,
     )
