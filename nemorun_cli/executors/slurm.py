@@ -282,9 +282,9 @@ class SlurmExecutor:
 
 
 def _asked(spec: JobSpec) -> SlurmResources:
-    if not isinstance(spec.resources, SlurmResources):
-        raise SpecError("these are no settings of Slurm")
-    return spec.resources
+    if isinstance(spec.resources, SlurmResources):
+        return spec.resources
+    return SlurmResources(**vars(spec.resources))
 
 
 def _text(data: bytes) -> str:

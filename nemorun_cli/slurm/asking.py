@@ -115,7 +115,8 @@ def sbatch_options(
     """The options of sbatch for this job; only what was set, and what nemorun relies on.
 
     Facts are those of sbatch(1). Whether to requeue is always said: sites differ in their default.
-    Of the host's environment the job sees who it is, and where programs are.
+    sbatch itself is given a bare environment, so that all of that is not much: a list of names
+    here would have Slurm load the user's login environment, which may be slow or fail.
     """
     text = f"{comment} {ask.comment}" if ask.comment else comment
     options = [
@@ -123,7 +124,7 @@ def sbatch_options(
         f"--job-name={ask.job_name_prefix}{name}",
         f"--comment={text}",
         f"--output={log}",
-        "--export=HOME,USER,LOGNAME,SHELL,PATH,LANG",
+        "--export=ALL",
         "--requeue" if ask.requeue else "--no-requeue",
         f"--signal=B:USR2@{lead(ask)}",
         f"--nodes={ask.nodes}",

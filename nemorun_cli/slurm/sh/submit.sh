@@ -29,7 +29,9 @@ if ! take "$key" "$(uname -n) $$ $nonce"; then
     rm -f "$key/sbatch.code"
 fi
 scontrol show config 2>/dev/null | sed -n 's/^ClusterName *= *//p' >"$key/cluster"
-timeout 45 "$@" >"$key/sbatch.out" 2>"$key/sbatch.err" </dev/null
+# Who it is, and where programs are: the job inherits nothing else.
+timeout 45 env -i HOME="$HOME" USER="${USER-}" LOGNAME="${LOGNAME-}" SHELL="${SHELL-}" PATH="$PATH" \
+    LANG="${LANG-}" ${SLURM_CONF:+"SLURM_CONF=$SLURM_CONF"} "$@" >"$key/sbatch.out" 2>"$key/sbatch.err" </dev/null
 code=$?
 [ "$code" != 0 ] || { cp "$key/sbatch.out" "$key/.submitted" && mv "$key/.submitted" "$key/submitted"; }
 echo "$code" >"$key/sbatch.code"
