@@ -57,7 +57,7 @@ class Cluster:
     @property
     def limits_memory(self) -> bool:
         """Whether a job that needs more memory than it asked for is killed for it."""
-        return (self.folder / "etc/slurm/cgroup.conf").read_text() != ""
+        return "ConstrainRAMSpace=yes" in (self.folder / "etc/slurm/cgroup.conf").read_text()
 
     def env(self) -> dict[str, str]:
         """What root has on login for an environment."""

@@ -70,6 +70,7 @@ is_up() {
 prepare() {
     [ "$(id -u)" = 0 ] || impossible "not root"
     mkdir -p "$BED/locks"
+    only_one
 }
 
 calmly() { # Not while a test has the lock `turn` for itself. Daemons do not inherit these locks.
@@ -85,7 +86,7 @@ locked() { # One at a time.
 
 case ${1:-} in
 status) is_up && sinfo_all ;;
-on) shift && on "$@" ;;
+on) shift && HOME=$BED/home/root on "$@" ;;
 up) prepare && calmly mend ;;
 keep) prepare && touch "$BED/kept" && calmly mend ;;
 mend | down | purge | heal) locked "$@" && "$1" ;;

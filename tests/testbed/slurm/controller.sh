@@ -116,10 +116,7 @@ write_containment() {
 }
 
 write_cgroup_conf() {
-    has_cgroups || return 0
-    cat <<-CONF
-	CgroupPlugin=cgroup/v1
-	CgroupMountpoint=$BED/cgroup
-	ConstrainRAMSpace=yes
-	CONF
+    echo "CgroupPlugin=cgroup/v1"
+    echo "CgroupMountpoint=$BED/cgroup"
+    ! has_cgroups || echo "ConstrainRAMSpace=yes"
 }

@@ -21,6 +21,12 @@ exec_on() {
     ip netns exec "$PREFIX$host" unshare --uts "$@"
 }
 
+only_one() {
+    local other
+    other=$(readlink "/etc/netns/${PREFIX}login/hosts") || return 0
+    [ "$other" = "$BED/etc/hosts" ] || impossible "this machine has the one of ${other%/etc/hosts}"
+}
+
 start_hosts() {
     local host
     write_etc
@@ -35,7 +41,8 @@ has_namespace() { [ -e "/run/netns/$1" ] && ip -n "$1" link show lo >/dev/null 2
 
 start_switch() {
     has_namespace "$SWITCH" && return
-    ip netns add "$SWITCH" || impossible "no network namespaces here"
+    ip netns add "$SWITCH" && ip netns exec "$SWITCH" unshare --uts hostname switch ||
+        impossible "no namespaces here"
     ip -n "$SWITCH" link add br0 type bridge || impossible "no bridge in this kernel"
     ip -n "$SWITCH" link set br0 up
     ip link add "${PREFIX}bed" type veth peer name laptop netns "$SWITCH"

@@ -34,4 +34,4 @@ within() { # SECONDS COMMAND...
 
 # Daemons know nothing of whoever has started them.
 cleanly() { (cd / && exec env -i PATH=/usr/local/sbin:/usr/local/bin:/usr/sbin:/usr/bin:/sbin:/bin \
-    LC_ALL=C.UTF-8 TZ="${TZ:-}" "$@" </dev/null); }
+    LC_ALL=C.UTF-8 NEMORUN_TESTBED="$BED" "$@" </dev/null); }
