@@ -120,10 +120,10 @@ def status_in(report: Report, key: str, native: str, *, missing: float, now: flo
     accounted = report.accounting.get(native)
     if accounted is not None and not _is(accounted.name, accounted.comment, key):
         accounted = None
-    if row is not None:
-        return _ended(status_from_queue(row, now=now), row.state, files, now - missing)
     if accounted is not None and not is_live(accounted.state):
         return _ended(status_from_accounting(accounted), accounted.state, files, now - missing)
+    if row is not None:
+        return _ended(status_from_queue(row, now=now), row.state, files, now - missing)
     return _gone(report, native, found, now - missing)
 
 

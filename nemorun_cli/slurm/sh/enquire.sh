@@ -19,9 +19,11 @@ for cluster in $(printf '%s\n' "$jobs" | sed 's/.* //' | sort -u); do
         case "
 $queue" in
             *"
-$id|"*) ;;
-            *) [ -e "$folder/$key/exit.json" ] || gone="$gone,$id" ;;
+$id|COMPLETED|"*) ;; # Accounting knows more: a job whose last step failed is COMPLETED here.
+            *"
+$id|"*) continue ;;
         esac
+        [ -e "$folder/$key/exit.json" ] || gone="$gone,$id"
     done <<END
 $jobs
 END

@@ -37,4 +37,11 @@ code=$?
 echo "$code" >"$key/sbatch.code"
 cat "$key/sbatch.out"
 cat "$key/sbatch.err" >&2
-say ended "$code"
+case $code in 0 | 126 | 127) say ended "$code" ;; esac
+# Whatever sbatch says, the queue knows whether it has failed.
+id=$(known "$key")
+case $? in
+    0) say known "$id" ;;
+    1) say ended "$code" ;;
+    *) say silent ;;
+esac
