@@ -14,7 +14,7 @@ Until = Callable[[Callable[[], bool]], None]
 
 
 def sbatch(cluster: Cluster, *options: str, script: str) -> str:
-    done = cluster.run("sbatch", "--parsable", "--output=%j.out", *options, f"--wrap={script}")
+    done = cluster.run("sbatch", "--parsable", "--output=/dev/null", *options, f"--wrap={script}")
     assert done.returncode == 0, done.stderr
     return done.stdout.strip()
 

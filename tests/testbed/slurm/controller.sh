@@ -34,7 +34,7 @@ write_slurm_conf() {
         [ -e "$gpus$node" ] || mknod -m 666 "$gpus$node" c 1 3 # a /dev/null with the name of a GPU
     done
     write_main_conf >"$BED/etc/slurm/slurm.conf"
-    echo "Name=gpu Type=h100 File=$gpus[0-7]" >"$BED/etc/slurm/gres.conf"
+    echo "Name=gpu Type=h100 File=${gpus}[0-7]" >"$BED/etc/slurm/gres.conf"
     write_cgroup_conf >"$BED/etc/slurm/cgroup.conf"
 }
 
