@@ -22,6 +22,8 @@ from nemorun_cli.core.jobs import (
     Reason,
 )
 from nemorun_cli.core.ports import Executor
+from nemorun_cli.tunnelcontract import RemoteTunnelContract as RemoteTunnelContract  # noqa: PLC0414
+from nemorun_cli.tunnelcontract import TunnelContract as TunnelContract  # noqa: PLC0414
 
 HOSTILE = (
     'it\'s "quoted"',

@@ -1,61 +1,18 @@
-"""How `ssh` is called: with which options, and over whose connection."""
+"""Over whose connection `ssh` reaches a host: the user's own, one of ours, or a new one."""
 
 import functools
 import hashlib
-import os
-import shlex
 import shutil
 import subprocess
-import time
 from dataclasses import dataclass
 from pathlib import Path
 
 from nemorun_cli.core.errors import NemorunError, NotSentError, RefusedError
 from nemorun_cli.tunnels import masters, verdicts
+from nemorun_cli.tunnels.hosts import CONNECT, Target, environment, patience
 
-# What a configuration holds for people and what would be in a script's way. Whose host key is
-# accepted is not among it: that is the user's to say.
-_PLAIN = (
-    "BatchMode=yes",
-    "ClearAllForwardings=yes",
-    "LogLevel=ERROR",
-    "PermitLocalCommand=no",
-    "RemoteCommand=none",
-    "RequestTTY=no",
-    "ServerAliveCountMax=3",
-    "ServerAliveInterval=5",
-)
-_CONNECT = 15
 _PERSIST = 60
 _CHECK = 1.5
-
-
-def patience(end: float) -> int:
-    """Whole seconds to wait for a connection: ssh gives up before we do, and says why."""
-    return max(1, min(_CONNECT, int(end - time.monotonic()) - 1))
-
-
-@dataclass(frozen=True, kw_only=True)
-class Target:
-    """A host as `ssh` knows it."""
-
-    host: str
-    config: str = ""
-
-    def argv(self, *options: str, connect: int = _CONNECT) -> list[str]:
-        """A command line of `ssh` up to the host, which never asks anything.
-
-        It gives up after `connect` seconds without a connection.
-        """
-        settings = (*_PLAIN, f"ConnectTimeout={connect}")
-        plain = [word for setting in settings for word in ("-o", setting)]
-        file = ["-F", self.config] if self.config else []
-        return ["ssh", *file, *plain, *options, "--", self.host]
-
-    def by_hand(self, *options: str) -> str:
-        """What a person would type to log in."""
-        file = ["-F", self.config] if self.config else []
-        return shlex.join(["ssh", *file, *options, self.host])
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -86,7 +43,7 @@ def shared(target: Target, end: float) -> Link:
     settings = (f"ControlPersist={_PERSIST}", "ControlMaster=yes", f"ControlPath={plan.socket}")
     options = [word for setting in settings for word in ("-o", setting)]
     argv = target.argv(*options, "-fN", connect=patience(end))
-    if failed := masters.ensure(plan.socket, argv, end=end):
+    if failed := masters.ensure(plan.socket, argv, environment(), end=end):
         raise _nothing_sent(target, failed, plan.by_hand)
     ours = ("-o", "ControlMaster=no", "-S", str(plan.socket))
     return Link(options=ours, own=plan.socket, by_hand=plan.by_hand)
@@ -108,15 +65,6 @@ def required(target: Target, _end: float) -> Link:
 LINKS = {"auto": shared, "require": required, "none": configured}
 
 
-def environment() -> dict[str, str]:
-    """That of `ssh`: like ours, but no window pops up to ask something.
-
-    Its messages are English in any locale, since it sets LC_CTYPE and nothing else; LC_ALL=C would
-    not help, and would be sent on to the host.
-    """
-    return {**os.environ, "SSH_ASKPASS": "/bin/false", "SSH_ASKPASS_REQUIRE": "never"}
-
-
 @dataclass(frozen=True, kw_only=True)
 class _Plan:
     socket: Path | None
@@ -132,15 +80,16 @@ def _settings(target: Target) -> str:
         raise RefusedError("there is no `ssh` here", hint="install OpenSSH's client, or paramiko")
     done = subprocess.run(
         target.argv("-G"),
+        env=environment(),
         stdin=subprocess.DEVNULL,
         capture_output=True,
         start_new_session=True,
-        timeout=_CONNECT,
+        timeout=CONNECT,
         check=False,
     )
     if done.returncode != 0:
-        messages = done.stderr.decode(errors="replace").strip()
-        raise RefusedError(f"ssh cannot be used for {target.host!r}: {messages}")
+        first = done.stderr.decode(errors="replace").strip().partition("\n")[0]
+        raise RefusedError(f"ssh cannot be used for {target.host!r}: {first}")
     return done.stdout.decode(errors="surrogateescape")
 
 
@@ -172,7 +121,7 @@ def _answers(target: Target, socket: Path) -> bool:
 
 
 def _nothing_sent(target: Target, failed: masters.Failed, by_hand: str) -> NemorunError:
-    error = verdicts.before(target.host, failed.messages, code=failed.code, by_hand=by_hand)
+    error = verdicts.before(target, failed.messages, code=failed.code, by_hand=by_hand)
     if isinstance(error, RefusedError):
         return error
     return NotSentError(error.message)

@@ -51,7 +51,7 @@ if [ -n "${{NEMORUN_PLAIN_PATH-}}" ]; then
     [ "$PATH" = "$NEMORUN_PLAIN_PATH" ] || PATH=$PATH:$NEMORUN_PLAIN_PATH
     unset NEMORUN_PLAIN_PATH
 fi
-unset nr_login nr_code nr_run nr_each
+unset nr_login nr_code nr_run nr_each SSH_ORIGINAL_COMMAND
 cd 2>/dev/null
 trap : HUP INT TERM
 printf '<%s|' {nonce}

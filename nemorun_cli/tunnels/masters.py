@@ -7,7 +7,7 @@ import stat
 import subprocess
 import tempfile
 import time
-from collections.abc import Iterator, Sequence
+from collections.abc import Iterator, Mapping, Sequence
 from contextlib import contextmanager
 from dataclasses import dataclass
 from pathlib import Path
@@ -36,7 +36,7 @@ def socket_for(digest: str) -> Path | None:
     return None
 
 
-def ensure(path: Path, argv: Sequence[str], *, end: float) -> Failed | None:
+def ensure(path: Path, argv: Sequence[str], env: Mapping[str, str], *, end: float) -> Failed | None:
     """See to it that a master listens at `path`, started with `argv` if need be.
 
     None when there is one, or when somebody else has been starting one for too long: ssh connects
@@ -49,7 +49,7 @@ def ensure(path: Path, argv: Sequence[str], *, end: float) -> Failed | None:
         if not held or alive(path):
             return None
         path.unlink(missing_ok=True)
-        return _start(argv, end)
+        return _start(argv, env, end)
 
 
 def alive(path: Path) -> bool:
@@ -63,12 +63,13 @@ def alive(path: Path) -> bool:
     return True
 
 
-def _start(argv: Sequence[str], end: float) -> Failed | None:
+def _start(argv: Sequence[str], env: Mapping[str, str], end: float) -> Failed | None:
     # A pipe would end only with the master: some versions keep standard error (ssh before 8.5).
     with tempfile.TemporaryFile() as messages:
         try:
             code: int | None = subprocess.run(
                 argv,
+                env=env,
                 stdin=subprocess.DEVNULL,
                 stdout=subprocess.DEVNULL,
                 stderr=messages,

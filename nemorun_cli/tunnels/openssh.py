@@ -9,9 +9,9 @@ from typing import BinaryIO
 from nemorun_cli.core.errors import NotSentError
 from nemorun_cli.core.ports import Finished
 from nemorun_cli.tunnels import verdicts
-from nemorun_cli.tunnels.connecting import LINKS, Target, environment, patience
+from nemorun_cli.tunnels.connecting import LINKS
 from nemorun_cli.tunnels.framing import Framing
-from nemorun_cli.tunnels.hosts import check_host
+from nemorun_cli.tunnels.hosts import Target, check_host, environment, patience
 from nemorun_cli.tunnels.piping import Program, exchange
 
 # sshd lets ten sessions share a connection (MaxSessions); a person may need one of them.
@@ -62,7 +62,7 @@ class OpenSSHTunnel:
             raise verdicts.midway(self.host, messages, code=done.code)
         if link.own and done.code is None:
             link.own.unlink(missing_ok=True)  # A master that no longer answers is forgotten.
-        raise verdicts.before(self.host, messages, code=done.code, by_hand=link.by_hand)
+        raise verdicts.before(target, messages, code=done.code, by_hand=link.by_hand)
 
 
 @functools.cache

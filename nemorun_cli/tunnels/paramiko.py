@@ -11,7 +11,7 @@ from typing import BinaryIO
 from nemorun_cli.core.ports import Finished
 from nemorun_cli.tunnels import verdicts
 from nemorun_cli.tunnels.framing import Framing
-from nemorun_cli.tunnels.hosts import check_host
+from nemorun_cli.tunnels.hosts import Target, check_host
 from nemorun_cli.tunnels.paramikoclients import FAILED, Channel, session
 
 _CHUNK = 1 << 15
@@ -38,7 +38,8 @@ class ParamikoTunnel:
         check_host(self.host)
         framing = Framing(script=script, login=self.login, needs=self.needs)
         line = framing.line
-        channel = session(self.host, self.config, end)
+        target = Target(host=self.host, config=self.config)
+        channel = session(target, end)
         out, err = bytearray(), bytearray()
         # paramiko waits without a limit here and there; closing the channel ends every wait.
         guard = threading.Timer(max(end - time.monotonic(), 0), channel.close)
@@ -58,7 +59,7 @@ class ParamikoTunnel:
         code = None if time.monotonic() >= end else _exit_code(channel)
         if framing.begun(out, err):
             raise verdicts.midway(self.host, "", code=code)
-        raise verdicts.before(self.host, "", code=code, by_hand="")
+        raise verdicts.before(target, "", code=code, by_hand="")
 
 
 def _feed(channel: Channel, data: bytes | BinaryIO) -> None:

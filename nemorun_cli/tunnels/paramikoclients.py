@@ -11,7 +11,6 @@ import threading
 import time
 from collections import defaultdict
 from contextlib import suppress
-from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
@@ -19,35 +18,29 @@ import paramiko
 from paramiko import Channel
 
 from nemorun_cli.core.errors import NemorunError, NotSentError, RefusedError
+from nemorun_cli.tunnels.hosts import CONNECT, Target
 
 __all__ = ["FAILED", "Channel", "session"]
 
 FAILED = (paramiko.SSHException, EOFError, OSError)
-_CONNECT = 15
 _KEEPALIVE = 5
 # tcp(7), in milliseconds: a connection ends when nothing was acknowledged for so long.
 _UNACKNOWLEDGED = 15_000
+_PORT = 22
 _NOWHERE = ("", 0)
-_PORT = re.compile(r":\d+$")
+# [USER@]NAME[:PORT], where a name with two colons is an address of version 6.
+_HOST = re.compile(r"^(?:(.+)@)?([^@:]*|[^@]*:[^@]*:[^@]*?)(?::(\d+))?$")
 _NOT_ACCEPTED = (paramiko.AuthenticationException, paramiko.ssh_exception.IncompatiblePeer)
 # What paramiko logs it raises as well; Python would print what no handler takes.
 logging.getLogger("paramiko").addHandler(logging.NullHandler())
 
 
-@dataclass(frozen=True, kw_only=True)
-class _Target:
-    host: str
-    """[USER@]NAME"""
-    config: str
-    port: str = ""
-
-
 class _Kept:
     def __init__(self) -> None:
-        self._clients: dict[_Target, paramiko.SSHClient] = {}
-        self._locks: defaultdict[_Target, threading.Lock] = defaultdict(threading.Lock)
+        self._clients: dict[Target, paramiko.SSHClient] = {}
+        self._locks: defaultdict[Target, threading.Lock] = defaultdict(threading.Lock)
 
-    def channel(self, target: _Target, end: float, kind: str, to: tuple[str, int]) -> Channel:
+    def channel(self, target: Target, end: float, kind: str, to: tuple[str, int]) -> Channel:
         with self._locks[target]:
             # A connection may have died without a word: then a new one is made.
             with suppress(KeyError, *FAILED):
@@ -56,7 +49,7 @@ class _Kept:
                 client = self._clients[target] = _connected(target, end)
                 return _channel(client, end, kind, to)
             except FAILED as error:
-                raise _explained(target.host, error) from None
+                raise _explained(target, error) from None
 
     def close(self) -> None:
         for client in self._clients.values():
@@ -67,12 +60,12 @@ _kept = _Kept()
 _of_the_parent: list[_Kept] = []
 
 
-def session(host: str, config: str, end: float) -> Channel:
+def session(target: Target, end: float) -> Channel:
     """A new session with the host, before the monotonic clock shows `end`.
 
     RefusedError or NotSentError if there can be none.
     """
-    return _kept.channel(_Target(host=host, config=config), end, "session", _NOWHERE)
+    return _kept.channel(target, end, "session", _NOWHERE)
 
 
 @atexit.register
@@ -98,12 +91,11 @@ def _channel(client: paramiko.SSHClient, end: float, kind: str, to: tuple[str, i
 
 
 def _left(end: float) -> float:
-    return max(0.1, min(_CONNECT, end - time.monotonic()))
+    return max(0.1, min(CONNECT, end - time.monotonic()))
 
 
-def _connected(target: _Target, end: float) -> paramiko.SSHClient:
-    user, _, name = target.host.rpartition("@")
-    settings = _settings(name, target)
+def _connected(target: Target, end: float) -> paramiko.SSHClient:
+    settings = _settings(target)
     keys = [key for key in settings.get("identityfile", ()) if Path(key).is_file()]
     client = paramiko.SSHClient()
     client.set_missing_host_key_policy(paramiko.RejectPolicy())
@@ -113,8 +105,8 @@ def _connected(target: _Target, end: float) -> paramiko.SSHClient:
     try:
         client.connect(
             settings["hostname"],
-            int(settings["port"]),
-            username=user or settings["user"],
+            settings["port"],
+            username=settings["user"],
             key_filename=keys,  # type: ignore[arg-type] # a list, says its documentation
             look_for_keys=not keys,
             allow_agent=settings.get("identitiesonly") != "yes",
@@ -130,15 +122,18 @@ def _connected(target: _Target, end: float) -> paramiko.SSHClient:
     return client
 
 
-def _settings(name: str, target: _Target) -> dict[str, Any]:
+def _settings(target: Target) -> dict[str, Any]:
+    user, name, port = _HOST.findall(target.host)[0]
     path = Path(target.config or "~/.ssh/config").expanduser()
     try:
         there = target.config or path.exists()
         read = paramiko.SSHConfig.from_path(str(path)) if there else paramiko.SSHConfig()
-    except (OSError, paramiko.ConfigParseError) as error:
-        raise RefusedError(f"{path} cannot be read: {error}") from None
-    found = {"port": "22", "user": getpass.getuser(), **read.lookup(name)}
-    return found | ({"port": target.port} if target.port else {})
+        found: dict[str, Any] = {"port": _PORT, "user": getpass.getuser(), **read.lookup(name)}
+        found |= {"user": user} if user else {}
+        found["port"] = int(port or found["port"])
+    except (OSError, ValueError, paramiko.ssh_exception.ConfigParseError) as error:
+        raise RefusedError(f"{path} cannot be used for {name!r}: {error}") from None
+    return found
 
 
 def _known_hosts(settings: dict[str, Any]) -> list[str]:
@@ -147,8 +142,8 @@ def _known_hosts(settings: dict[str, Any]) -> list[str]:
     return [os.path.expanduser(file) for file in shlex.split(f"{user} {everybody}")]  # noqa: PTH111
 
 
-def _socket(target: _Target, settings: dict[str, Any], end: float) -> Any:  # noqa: ANN401
-    address = settings["hostname"], int(settings["port"])
+def _socket(target: Target, settings: dict[str, Any], end: float) -> Any:  # noqa: ANN401
+    address = settings["hostname"], settings["port"]
     command = settings.get("proxycommand", "none")
     if command != "none":
         return paramiko.ProxyCommand(command)
@@ -159,8 +154,7 @@ def _socket(target: _Target, settings: dict[str, Any], end: float) -> Any:  # no
             hint="give each of them its own ProxyJump",
         )
     if jump not in ("none", target.host):
-        hop, _, port = jump.rpartition(":") if _PORT.search(jump) else (jump, "", "")
-        through = _Target(host=hop, config=target.config, port=port)
+        through = Target(host=jump, config=target.config)
         return _kept.channel(through, end, "direct-tcpip", address)
     direct = socket.create_connection(address, timeout=_left(end))
     direct.setsockopt(socket.IPPROTO_TCP, socket.TCP_NODELAY, 1)  # 5 ms a script, and not 45.
@@ -169,10 +163,14 @@ def _socket(target: _Target, settings: dict[str, Any], end: float) -> Any:  # no
     return direct
 
 
-def _explained(host: str, error: BaseException) -> NemorunError:
-    said = str(error) or type(error).__name__
+def _explained(target: Target, error: BaseException) -> NemorunError:
+    host = target.host
+    said = getattr(error, "strerror", "") or str(error) or type(error).__name__
     if isinstance(error, paramiko.BadHostKeyException):
-        forget = shlex.join(["ssh-keygen", "-R", error.hostname])
+        settings = _settings(target)
+        name, port = settings["hostname"], settings["port"]
+        known = name if port == _PORT else f"[{name}]:{port}"
+        forget = shlex.join(["ssh-keygen", "-f", _known_hosts(settings)[0], "-R", known])
         return RefusedError(
             f"{host!r} has another key than known_hosts says: {said}",
             hint=f"if you know why it has changed, forget the old one: {forget}",

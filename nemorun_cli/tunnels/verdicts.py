@@ -4,6 +4,7 @@ import re
 import shlex
 
 from nemorun_cli.core.errors import NemorunError, NotSentError, RefusedError, UnreachableError
+from nemorun_cli.tunnels.hosts import Target
 
 # Each of these ends the attempt before there is a session (ssh.c, sshconnect.c, kex.c of OpenSSH).
 _NOT_SENT = re.compile(
@@ -27,11 +28,12 @@ _OFFENDING = re.compile(r"Offending \S+ key in (.+):\d+")
 _SSH = 255
 
 
-def before(host: str, messages: str, *, code: int | None, by_hand: str) -> NemorunError:
+def before(target: Target, messages: str, *, code: int | None, by_hand: str) -> NemorunError:
     """Why a script did not begin, `by_hand` being the command that logs in with a person's help.
 
     A code other than 255 is that of the login shell; None means that the time was up.
     """
+    host = target.host
     lines = [line.strip() for line in messages.splitlines() if line.strip()]
     if code is not None and 0 <= code != _SSH:
         return RefusedError(
@@ -39,7 +41,9 @@ def before(host: str, messages: str, *, code: int | None, by_hand: str) -> Nemor
             hint="a login file that exits or executes another program may be why",
         )
     if any(map(_REFUSED.search, lines)):
-        return RefusedError(f"ssh to {host!r}{_last(lines)}", hint=_remedy(messages, by_hand))
+        why = [line for line in lines if line.endswith("requested strict checking.")] or lines
+        remedy = _remedy(messages, target, by_hand)
+        return RefusedError(f"ssh to {host!r}{_last(why)}", hint=remedy)
     if any(map(_NOT_SENT.search, lines)):
         return NotSentError(f"cannot reach {host!r}{_last(lines)}")
     if code is None:
@@ -60,14 +64,14 @@ def _last(lines: list[str]) -> str:
     return f": {lines[-1]}" if lines else ""
 
 
-def _remedy(messages: str, by_hand: str) -> str:
+def _remedy(messages: str, target: Target, by_hand: str) -> str:
     if changed := _CHANGED.search(messages):
         file = _OFFENDING.search(messages)
         where = ["-f", file[1]] if file else []
         command = shlex.join(["ssh-keygen", *where, "-R", changed[1]])
         return f"if you know why the host's key has changed, forget the old one: {command}"
     if "Host key verification failed" in messages:
-        return f"log in once by hand to see and accept its key: {by_hand}"
+        return f"log in once by hand to see and accept its key: {target.by_hand()}"
     if re.search(r"Permission denied \(.*(keyboard-interactive|password)", messages):
         return f"log in once by hand, and it will be used while it lasts: {by_hand}"
     if "Permission denied" in messages:

@@ -92,18 +92,18 @@ class Sshd:
 
 
 @contextmanager
-def running(folder: Path, *settings: str, shell: str = "", path: str = "") -> Iterator[Sshd]:
+def running(folder: Path, *settings: str, login_shell: str = "", path: str = "") -> Iterator[Sshd]:
     """A server that is up and trusted; `settings` come first in its configuration.
 
-    With `shell` that program is given the commands instead of the user's own shell; with `path`
-    that is the PATH of those who log in.
+    With `login_shell` that program is given the commands instead of the user's own shell, and with
+    `path` that is the PATH of those who log in.
     """
     (folder / "home").mkdir(parents=True)
     new_key(folder / "host_key")
     new_key(folder / "key")
     shutil.copy(folder / "key.pub", folder / "authorized_keys")
     port = _free_port()
-    (folder / "sshd_config").write_text(_configuration(folder, port, settings, shell, path))
+    (folder / "sshd_config").write_text(_configuration(folder, port, settings, login_shell, path))
     if os.getuid() == 0:
         Path("/run/sshd").mkdir(exist_ok=True)
     command = [program() or "sshd", "-D", "-e", "-f", str(folder / "sshd_config")]
