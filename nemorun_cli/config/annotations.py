@@ -2,6 +2,7 @@
 
 import dataclasses
 import enum
+import os
 import pathlib
 import types
 import typing
@@ -17,7 +18,8 @@ LISTS = (list, abc.Sequence, abc.MutableSequence, abc.Iterable, abc.Collection)
 SETS = (set, abc.Set, abc.MutableSet)
 CONTAINERS = (*MAPPINGS, *LISTS, *SETS, tuple, frozenset)
 TIMES = (timedelta, datetime, date, time)
-SCALARS = (str, int, float, bool, bytes, pathlib.Path, pathlib.PurePath, *TIMES)
+PATHS = (pathlib.Path, pathlib.PurePath, type(pathlib.Path()), pathlib.PurePosixPath, os.PathLike)
+SCALARS = (str, int, float, bool, bytes, *PATHS, *TIMES)
 WRITABLE = (
     *CONTAINERS,
     *SCALARS,
@@ -69,7 +71,7 @@ def name_of(annotation: Any) -> str:
         return "anything"
     kind = kind_of(annotation)
     if kind is typing.Literal:
-        return " | ".join(map(repr, typing.get_args(annotation)))
+        return " | ".join(map(_choice, typing.get_args(annotation)))
     if members(annotation):
         return " | ".join(map(name_of, members(annotation)))
     plain = _WORDS.get(kind) or str(getattr(kind, "__name__", kind))
@@ -79,6 +81,12 @@ def name_of(annotation: Any) -> str:
         "..." if each is ... else name_of(each) for each in typing.get_args(annotation)
     )
     return f"{plain}[{inside or '()'}]"
+
+
+def _choice(value: Any) -> str:
+    if value is None or isinstance(value, bool):
+        return str(value).lower()
+    return value.name if isinstance(value, enum.Enum) else repr(value)
 
 
 def is_typed_dict(annotation: Any) -> bool:
@@ -93,10 +101,14 @@ def keys_of(annotation: Any) -> dict[str, Any]:
 
 def declared_keys(annotation: Any) -> dict[str, Any]:
     """The keys that a mapping of this type may have, where they are declared; else empty."""
-    for each in (bare(annotation), *map(bare, members(bare(annotation)))):
-        if is_typed_dict(each):
-            return keys_of(each)
-    return {}
+    found = typed_dict_of(annotation)
+    return {} if found is None else keys_of(found)
+
+
+def typed_dict_of(annotation: Any) -> Any:
+    """The class of dicts that is declared, alone or in a union; None if there is none."""
+    alternatives = (bare(annotation), *map(bare, members(bare(annotation))))
+    return next((each for each in alternatives if is_typed_dict(each)), None)
 
 
 def required_keys(annotation: Any) -> set[str]:
@@ -111,6 +123,12 @@ def required_keys(annotation: Any) -> set[str]:
         if told or (origin is not typing.NotRequired and name in annotation.__required_keys__):
             found.add(name)
     return found
+
+
+def needed_keys(annotation: Any) -> set[str]:
+    """The keys that a mapping of this type must have, where that is declared; else empty."""
+    found = typed_dict_of(annotation)
+    return set() if found is None else required_keys(found)
 
 
 def length_of(annotation: Any) -> int | None:
@@ -147,10 +165,10 @@ def _inner(annotation: Any) -> Any:
     if isinstance(annotation, typing.TypeVar):
         constraints = annotation.__constraints__
         return typing.Union[constraints] if constraints else annotation.__bound__ or Any  # noqa: UP007
-    for known, meant in _BARE.items():
-        if annotation is known:
-            return meant
-    return getattr(annotation, "__value__", None)  # Of `type Name = ...`.
+    if typing.get_origin(annotation) is not None and not hasattr(annotation, "__args__"):
+        return typing.get_origin(annotation)  # Of `typing.List` without brackets.
+    meant = getattr(annotation, "__value__", None)  # Of `type Name = ...`.
+    return next((each for known, each in _BARE.items() if annotation is known), meant)
 
 
 def members(annotation: Any) -> tuple[Any, ...]:
@@ -177,6 +195,15 @@ def classes_of(annotation: Any) -> tuple[Any, ...]:
     return (kind,)
 
 
+def specialised(annotation: Any, target: Any) -> Any:
+    """`Box[int]` where that is declared and the target is Box; else the target."""
+    annotation = bare(annotation)
+    for each in (annotation, *map(bare, members(annotation))):
+        if typing.get_origin(each) is target:
+            return each
+    return target
+
+
 def is_known(annotation: Any) -> bool:
     """Whether it is a type that values can be told to be of."""
     kind = kind_of(annotation)
@@ -187,6 +214,15 @@ def is_record(kind: Any) -> bool:
     """Whether it is a class of values that are just what they are made with."""
     is_tuple = isinstance(kind, type) and issubclass(kind, tuple) and hasattr(kind, "_fields")
     return isinstance(kind, type) and (dataclasses.is_dataclass(kind) or is_tuple)
+
+
+def fields_of(kind: Any) -> tuple[str, ...]:
+    """The names that a value of such a class is made with; empty of any other class."""
+    if not is_record(kind):
+        return ()
+    if dataclasses.is_dataclass(kind):
+        return tuple(each.name for each in dataclasses.fields(kind) if each.init)
+    return tuple(kind._fields)
 
 
 def is_enum(kind: Any) -> bool:

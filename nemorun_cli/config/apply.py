@@ -3,8 +3,9 @@
 from collections.abc import Iterable
 from typing import Any
 
-from nemorun_cli.config import nodes, selecting
+from nemorun_cli.config import annotations, nodes, selecting
 from nemorun_cli.config.assignments import Assignment, joined
+from nemorun_cli.config.composing import TOO_DEEP
 from nemorun_cli.config.forms import CallError, Forms
 from nemorun_cli.config.items import Item
 from nemorun_cli.config.registered import Registered
@@ -50,13 +51,18 @@ class Applier:
             )
         return made
 
-    def apply_to(self, node: Any, assignment: Assignment | UsageError) -> Any:
-        """What one of them makes of a node; what is wrong with it is kept."""
+    def apply_to(
+        self, node: Any, assignment: Assignment | UsageError, place: Any = annotations.UNTYPED
+    ) -> Any:
+        """What one of them makes of a node; what is wrong with it is kept.
+
+        `place`: the type that is declared where the node stands.
+        """
         if isinstance(assignment, UsageError):
             self._problems.extend(_problems(assignment))
             return node
         try:
-            return self._applied(node, assignment)
+            return self._applied(node, assignment, place)
         except MismatchError as error:
             where = joined(assignment.where, format_path(error.path))
             message = f"{where} expects {error.expected}, got {error.got}".strip()
@@ -67,6 +73,9 @@ class Applier:
             self._problems.extend(placed)
         except UsageError as error:
             self._problems.extend(_problems(error))
+        except RecursionError:
+            message = f"{assignment.where or 'the config'}: {TOO_DEEP}"
+            self._problems.extend(assignment.wrong_item(assignment.item, message).problems)
         return node
 
     def view(self, assignment: Assignment) -> Forms:
@@ -76,9 +85,9 @@ class Applier:
             self._views[id(root)] = (root, Forms(self.registered, root))
         return self._views[id(root)][1]
 
-    def _applied(self, node: Any, assignment: Assignment) -> Any:
+    def _applied(self, node: Any, assignment: Assignment, place: Any) -> Any:
         if assignment.override.selector is None:
-            return Walk(self, assignment, assignment.override.path).change(node)
+            return Walk(self, assignment, assignment.override.path).change(node, place)
         for each, path in selecting.selected(node, assignment):
             Walk(self, assignment, path).change(each)
         return node

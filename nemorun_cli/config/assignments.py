@@ -107,10 +107,14 @@ def of_argument(argument: str, cwd: Path) -> Assignment:
     )
 
 
-def of_files(names: Sequence[str], cwd: Path) -> Iterator[Assignment]:
-    """Those that files hold, one whole file after the other. UsageError for an unreadable file."""
+def of_files(names: Sequence[str], cwd: Path) -> Iterator[Assignment | UsageError]:
+    """Those that files hold, one whole file after the other; what is wrong with one among them."""
     for name in names:
-        source, item = read_overrides(name, cwd)
+        try:
+            source, item = read_overrides(name, cwd)
+        except UsageError as error:
+            yield error
+            continue
         yield Assignment(
             override=Override(path=(), operation=SET),
             source=source,

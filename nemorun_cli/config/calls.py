@@ -50,4 +50,7 @@ def _require_names(arguments: Sequence[str], name: str, call: Any) -> None:
 
 
 def _what(value: Any) -> str:
-    return "nothing" if value is None else f"a {type(value).__name__}"
+    if value is None:
+        return "nothing"
+    name = type(value).__name__
+    return f"{'an' if name[0] in 'aeiouAEIOU' else 'a'} {name}"

@@ -7,8 +7,9 @@ from typing import Any
 from nemorun_cli.config import annotations, nodes
 from nemorun_cli.config.assignments import Assignment
 from nemorun_cli.config.coerce import Parts, is_document, read
+from nemorun_cli.config.composing import UnreadableError, structured
 from nemorun_cli.config.containers import read_keys
-from nemorun_cli.config.items import Item, UnreadableError, looks_structured, structured
+from nemorun_cli.config.items import Item, looks_structured
 from nemorun_cli.config.scalars import MismatchError
 from nemorun_cli.core.overrides import APPEND, REMOVE, RESET, SET
 
@@ -91,6 +92,8 @@ def _removed(value: Any, declared: Any, item: Item, parts: Parts) -> Any:
         wanted = list(_more(present, declared, item, parts))
     left = dict(present) if isinstance(present, dict) else list(present)
     for each in wanted:
+        if isinstance(present, dict) and each in annotations.needed_keys(declared):
+            raise MismatchError(f"a key that it can be without, not {each!r}", item)
         if each not in left:
             listed = ", ".join(map(str, present)) or "nothing"
             raise MismatchError("what is there", item, f"it holds: {listed}")
@@ -110,7 +113,7 @@ def _present(value: Any, item: Item) -> Any:
     if value is nodes.MISSING:
         raise MismatchError("a value to start from: it is not set", item, "use =")
     kinds = (int, float, str, list, tuple, set, frozenset, dict)
-    if isinstance(value, bool) or not isinstance(value, kinds):
+    if isinstance(value, bool) or not isinstance(value, kinds) or hasattr(value, "_fields"):
         what = nodes.callee(value) if nodes.is_node(value) else repr(value)
         raise MismatchError(f"a number, text or collection to change, not {what}", item)
     return copy.copy(value)

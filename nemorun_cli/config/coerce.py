@@ -1,6 +1,7 @@
 """Text and data to values, by the type that their field declares. Nothing in them is called."""
 
 import enum
+import os
 import pathlib
 import types
 import typing
@@ -12,9 +13,11 @@ from nemorun_cli.config import scalars
 from nemorun_cli.config.annotations import (
     LISTS,
     MAPPINGS,
+    PATHS,
     SETS,
     bare,
     classes_of,
+    fields_of,
     is_enum,
     is_known,
     is_record,
@@ -23,8 +26,10 @@ from nemorun_cli.config.annotations import (
     kind_of,
     members,
     name_of,
+    specialised,
     takes_text,
 )
+from nemorun_cli.config.composing import UnreadableError, structured
 from nemorun_cli.config.containers import (
     Read,
     collection,
@@ -35,11 +40,9 @@ from nemorun_cli.config.containers import (
 )
 from nemorun_cli.config.items import (
     Item,
-    UnreadableError,
     looks_quoted,
     looks_structured,
     plain,
-    structured,
 )
 from nemorun_cli.config.scalars import MismatchError
 
@@ -102,7 +105,8 @@ def _read(item: Item, annotation: Any, parts: Parts | None, read: Read) -> Any:
                 return _unnamed(item, annotation, read, str(unknown))
         record = _record_of(item, annotation)
         if record is not None:
-            return parts.record(record, opened(item, name_of(annotation)), read)
+            opened_item = opened(item, name_of(annotation))
+            return parts.record(specialised(annotation, record), opened_item, read)
     return _plain(item, annotation, read)
 
 
@@ -115,7 +119,9 @@ def _plain(item: Item, annotation: Any, read: Read) -> Any:
         return read_typed_dict(item, annotation, read)
     reader = _READERS.get(kind)
     if reader is None and is_known(annotation):
-        raise MismatchError(name_of(annotation), item, "it cannot be given as text")
+        names = fields_of(kind)
+        hint = f"such as {{{names[0]}: VALUE}}" if names else "it cannot be given as text"
+        raise MismatchError(name_of(annotation), item, hint)
     return (reader or _anything)(item, annotation, read)
 
 
@@ -240,7 +246,9 @@ def _rank(member: Any) -> int:
     order = (type(None), bool, int, float)
     if member in order:
         return order.index(member)
-    return {bytes: 97, pathlib.Path: 98, str: 99, Any: 100, object: 100}.get(member, len(order))
+    kinds = (bytes, pathlib.Path, str, os.PathLike, Any, object)
+    kind = kind_of(member)
+    return 97 + kinds.index(kind) if kind in kinds else len(order)
 
 
 def _anything(item: Item, annotation: Any, read: Read) -> Any:
@@ -250,7 +258,8 @@ def _anything(item: Item, annotation: Any, read: Read) -> Any:
         return item.value
     if isinstance(item.value, str):
         if looks_structured(item.value):
-            return read(opened(item, "a list or mapping, or text in quotes"), Any)
+            found = opened(item, "a list or mapping, or text in quotes")
+            return read(found, tuple if item.value.startswith("(") else Any)
         if scalars.is_written_as_float(item):
             return scalars.read_float(item, annotation)
         for kind in (type(None), bool, int):
@@ -265,14 +274,13 @@ def _leaf(reader: Callable[[Item, Any], Any]) -> Callable[[Item, Any, Read], Any
 
 
 _READERS: Mapping[Any, Callable[[Item, Any, Read], Any]] = {
-    str: _leaf(scalars.read_text),
+    str: _leaf(scalars.read_str),
     int: _leaf(scalars.read_int),
     float: _leaf(scalars.read_float),
     bool: _leaf(scalars.read_bool),
     type(None): _leaf(scalars.read_none),
     bytes: _leaf(scalars.read_bytes),
-    pathlib.Path: _leaf(scalars.read_path),
-    pathlib.PurePath: _leaf(scalars.read_path),
+    **dict.fromkeys(PATHS, _leaf(scalars.read_path)),
     timedelta: _leaf(scalars.read_timedelta),
     **dict.fromkeys((datetime, date, time), _leaf(scalars.read_moment)),
     typing.Literal: _literal,

@@ -6,7 +6,8 @@ from typing import Any
 
 from nemorun_cli.config import scalars
 from nemorun_cli.config.annotations import keys_of, length_of, name_of, required_keys
-from nemorun_cli.config.items import Item, UnreadableError, looks_structured, structured
+from nemorun_cli.config.composing import UnreadableError, structured
+from nemorun_cli.config.items import Item, looks_structured
 from nemorun_cli.config.scalars import MismatchError
 
 Read = Callable[[Item, Any], Any]
@@ -71,7 +72,7 @@ def pairs_of(item: Item, annotation: Any) -> dict[Item, Item]:
     if not isinstance(found, dict):
         raise MismatchError(name_of(annotation), item, "such as {a: 1, b: 2}")
     for key, value in found.items():
-        if value.is_nothing and ":" in str(key.value):
+        if value.is_nothing and not key.quoted and ":" in str(key.value):
             raise MismatchError(name_of(annotation), key, "a space belongs after the colon")
     return found
 

@@ -1,11 +1,12 @@
 """What can be set in a recipe: every path with its type, its value and what it is."""
 
 import ast
+import functools
 import inspect
 import itertools
 import re
 import textwrap
-from collections.abc import Iterator
+from collections.abc import Hashable, Iterator
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
@@ -43,17 +44,46 @@ def describe(
     own = nodes.make("config", getattr(loaded.function, "func", loaded.function), [], {})
     name = loaded.recipe
     found = [_parameter(f"{name}({each.name}=)", own, each, None) for each in nodes.fields(own)]
+    places = Places(loaded.config)
     for path, node in nodes.walk(loaded.config):
         for each in nodes.fields(node):
             inner = format_path((*path, Step(name=each.name)))
-            found.append(_parameter(inner, node, each, loaded.registered))
+            found.append(_parameter(inner, node, each, loaded.registered, places.of(node)))
     return tuple(found)
 
 
+class Places:
+    """What is declared where each node of a config stands: `Box[int]` says more than Box."""
+
+    def __init__(self, config: Any) -> None:
+        self._known: dict[int, Any] = {}
+        for _, node in nodes.walk(config):  # The outer ones come first.
+            for name, value in nodes.arguments(node).items():
+                parameter = nodes.parameters(node).get(str(name))
+                if parameter is not None:
+                    self._note(value, nodes.declared(node, parameter, self.of(node)))
+
+    def of(self, node: Any) -> Any:
+        """The declared type, Any if there is none."""
+        return self._known.get(id(node), Any)
+
+    def _note(self, value: Any, declared: Any) -> None:
+        if nodes.is_node(value):
+            self._known.setdefault(id(value), declared)
+        elif isinstance(value, (list, tuple, dict)):
+            pairs = value.items() if isinstance(value, dict) else enumerate(value)
+            for step, each in pairs:
+                self._note(each, annotations.item_type(declared, step))
+
+
 def _parameter(
-    path: str, node: Any, parameter: inspect.Parameter, registered: Registered | None
+    path: str,
+    node: Any,
+    parameter: inspect.Parameter,
+    registered: Registered | None,
+    place: Any = Any,
 ) -> Parameter:
-    declared = nodes.declared(node, parameter)
+    declared = nodes.declared(node, parameter, place)
     value = nodes.get(node, parameter.name, parameter)
     fitting = registered.fitting(declared, value) if registered is not None else ()
     return Parameter(
@@ -68,6 +98,15 @@ def _parameter(
 def documented(node: Any) -> dict[str, str]:
     """Parameter to what is said of it: in `Args:` of a docstring, or below a dataclass's field."""
     target = nodes.target_of(node)
+    return _documented(target) if isinstance(target, Hashable) else _read(target)
+
+
+@functools.cache
+def _documented(target: Any) -> dict[str, str]:
+    return _read(target)
+
+
+def _read(target: Any) -> dict[str, str]:
     lines = (inspect.getdoc(target) or "").splitlines()
     found = {each.group(1): each.group(2) for each in map(_ARGUMENT.match, lines) if each}
     return {**found, **dict(_below_fields(target))}

@@ -17,6 +17,8 @@ from nemorun_cli.core.overrides import Step, format_path
 Locate = Callable[[str], Any]
 Path_ = tuple[Step, ...]
 _PLAIN = (type(None), bool, int, float, str)
+_DEEPEST = 80
+"""What the job and every reader of a stored config can follow."""
 _ORDERED: dict[type[Any], str] = {list: "list", tuple: "tuple", set: "set", frozenset: "frozenset"}
 _PATH = type(Path())
 _MOMENTS = (datetime, date, time)
@@ -78,6 +80,9 @@ class _Writer:
             return
         if id(value) in above:
             self._refuse(path, "contains itself", "a config has no loops")
+            return
+        if len(path) > _DEEPEST:
+            self._refuse(path[:1], f"is nested more than {_DEEPEST} deep", "")
             return
         self._alive.append(value)
         self._uses[id(value)] = self._uses.get(id(value), 0) + 1

@@ -52,8 +52,8 @@ class Forms:
 
     def record(self, kind: Any, item: Item, read: Read) -> Any:
         """The node that calls a class with what a mapping holds."""
-        node = nodes.make("config", kind, [], {})
-        self._fill(node, item, read, lambda value, declared, _: read(value, declared))
+        node = nodes.make("config", annotations.kind_of(kind), [], {})
+        self._fill(node, kind, item, read, lambda value, declared, _: read(value, declared))
         return node
 
     def document(self, item: Item, annotation: Any, read: Read) -> Any:
@@ -104,12 +104,13 @@ class Forms:
         positional = items_of(fields["_args_"], list) if "_args_" in fields else []
         if positional:
             known = list(nodes.parameters(node).values())
+            types = [nodes.declared(node, each, annotation) for each in known]
             given = [
-                value_of(each, nodes.declared(node, known[min(index, len(known) - 1)]), index)
+                value_of(each, types[min(index, len(types) - 1)], index)
                 for index, each in enumerate(positional)
             ]
             node = nodes.make(str(kind.value), target, given, {})
-        self._fill(node, item, read, value_of)
+        self._fill(node, annotation, item, read, value_of)
         for argument, tags in members(fields.get("_tags_", Item({}))).items():
             value = self._registered.value
             found = [self._known(tag, Any, value) for tag in items_of(tags, list)]
@@ -117,9 +118,14 @@ class Forms:
         return node
 
     def _fill(
-        self, node: Any, item: Item, read: Read, value_of: Callable[[Item, Any, str | int], Any]
+        self,
+        node: Any,
+        place: Any,
+        item: Item,
+        read: Read,
+        value_of: Callable[[Item, Any, str | int], Any],
     ) -> None:
-        """Set what a mapping holds for the parameters of a node."""
+        """Set what a mapping holds for the parameters of a node; `place` is declared there."""
         known = {each.name: each for each in nodes.fields(node)}
         others = nodes.catch_all(node)
         pairs: Any = item.value
@@ -132,7 +138,7 @@ class Forms:
                 hint = near(name, known) or f"there are: {', '.join(known)}"
                 raise MismatchError(f"a parameter of {nodes.callee(node)}", key, hint)
             with within(name):
-                made = value_of(value, nodes.declared(node, parameter), name)
+                made = value_of(value, nodes.declared(node, parameter, place), name)
             nodes.put(node, name, made)
 
     def _value(self, target: str, key: str | int, item: Item, declared: Any, read: Read) -> Any:

@@ -8,7 +8,8 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
-from nemorun_cli.config.items import Bare, Item, UnreadableError, composed, of_data, plain
+from nemorun_cli.config.composing import UnreadableError, of_file
+from nemorun_cli.config.items import Bare, Item, of_data, plain
 from nemorun_cli.core.errors import Problem, UsageError
 
 _MOST = 64 * 1024 * 1024  # bytes of a file
@@ -108,7 +109,7 @@ def _plain(name: str, text: str) -> tuple[Source, Item]:
 def _yaml(name: str, text: str) -> tuple[Source, Item]:
     source = Source(text=text, file=name)
     try:
-        return source, composed(text, quick=True)
+        return source, of_file(text)
     except UnreadableError as error:
         problem = source.problem(f"this is no YAML: {error.message}", error.at, error.at + 1)
         raise UsageError(problem.message, problems=(problem,)) from None

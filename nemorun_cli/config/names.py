@@ -3,6 +3,7 @@
 import enum
 import functools
 import sys
+import typing
 from collections.abc import Mapping
 from types import FunctionType, MethodType, ModuleType
 from typing import Any
@@ -45,7 +46,9 @@ def stored_name(value: Any, files: Mapping[str, str]) -> str | None:
 def why_nameless(value: Any) -> tuple[str, str]:
     """Why a value has none, and what to do."""
     kind = type(value).__qualname__
-    if isinstance(value, (FunctionType, type)):
+    if isinstance(typing.get_origin(value), type):
+        what, hint = repr(value), f"use {typing.get_origin(value).__name__} alone"
+    elif isinstance(value, (FunctionType, type)):
         word = "function" if isinstance(value, FunctionType) else "class"
         named = f"the local {word} {value.__name__!r}"
         what = "a lambda" if value.__name__ == "<lambda>" else named

@@ -107,9 +107,13 @@ def at_position(node: Any, index: int) -> tuple[int, inspect.Parameter] | None:
     return (index, many) if many is not None and index in given else None
 
 
-def declared(node: Any, parameter: inspect.Parameter) -> Any:
-    """The type that the parameter declares; Any if it declares none that can be found."""
-    return hints.hints_of(target_of(node)).get(parameter.name, Any)
+def declared(node: Any, parameter: inspect.Parameter, place: Any = Any) -> Any:
+    """The type that the parameter declares; Any if it declares none that can be found.
+
+    `place`: what is declared where the node stands, as `Box[int]` says more than Box.
+    """
+    target = annotations.specialised(place, target_of(node))
+    return hints.hints_of(target).get(parameter.name, Any)
 
 
 def unknown_type(node: Any, parameter: inspect.Parameter) -> str | None:
@@ -141,6 +145,15 @@ def values(node: Any) -> Iterator[tuple[str | int, Any]]:
     for parameter in fields(node):
         if parameter.name not in given and has_default(parameter):
             yield parameter.name, default_of(node, parameter)
+
+
+def place_of(node: Any, key: str | int) -> str | int:
+    """What a stored config files an argument under: its position, if a later one has no name."""
+    last = max((each for each in node.__arguments__ if isinstance(each, int)), default=-1)
+    for index, parameter in enumerate(list(parameters(node).values())[: last + 1]):
+        if parameter.kind is parameter.POSITIONAL_OR_KEYWORD and parameter.name == key:
+            return index
+    return key
 
 
 def get(node: Any, key: str | int, parameter: inspect.Parameter | None) -> Any:

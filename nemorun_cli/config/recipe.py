@@ -147,10 +147,13 @@ def _settled(
     applier = Applier(registered)
     config = applier.apply(config, changes.assignments())
     complete.require(config)
-    origins = applier.trail.origins(config, root=root, earlier=earlier)
-    complete.write_defaults(config)
-    document = to_document(config, files=registered.importer.files())
-    return replace(_resolved(document, origins), notices=tuple(applier.notices))
+    try:
+        origins = applier.trail.origins(config, root=root, earlier=earlier)
+        complete.write_defaults(config)
+        document = to_document(config, files=registered.importer.files())
+        return replace(_resolved(document, origins), notices=tuple(applier.notices))
+    except RecursionError:
+        raise UsageError("the config cannot be stored: it is nested too deeply") from None
 
 
 def _resolved(document: Document, origins: Origins) -> Resolved:

@@ -71,10 +71,13 @@ class Registered:
         near = difflib.get_close_matches(name, [*factories, *defined], n=1)
         meant = f"did you mean {near[0]!r}? " if near else ""
         functions = [each for each, value in defined.items() if not isinstance(value, type)]
-        known = [*self.fitting(annotation), *(functions or defined)] or list(factories)
-        listed = ", ".join(known[:_SHOWN]) or "none"
+        known = [*self.fitting(annotation), *(functions or defined)]
+        if not known and not (classes and all(each.__module__ == "builtins" for each in classes)):
+            known = list(factories)  # One may make what is derived from what is declared.
+        if not known:
+            raise LookupError(f"{meant}it cannot be given as text")
         word = "known here" if defined else "registered factories"
-        raise LookupError(f"{meant}{word}: {listed}")
+        raise LookupError(f"{meant}{word}: {', '.join(known[:_SHOWN])}")
 
     def fitting(self, annotation: Any, value: Any = None) -> tuple[str, ...]:
         """The factories that say that they make what is declared, or what is there already."""

@@ -30,6 +30,8 @@ class Row(NamedTuple):
     """Whether rows below it say what it holds."""
     same_as: str = ""
     """Where the same node was met before."""
+    value: Any = None
+    """As the document has it; of a node all but its arguments."""
 
 
 def rows(document: Mapping[str, Any]) -> Iterator[Row]:
@@ -76,11 +78,11 @@ class _Rows:
         if known:
             yield row._replace(text=f"the same as {known}", same_as=known)
         elif not _has_nodes(value):
-            yield row._replace(text=text_of(value))
+            yield row._replace(text=text_of(value), value=value)
         else:
             is_node = isinstance(value, Mapping) and "_target_" in value
             if is_node and path:
-                yield row._replace(text=_callee(value), is_part=True)
+                yield row._replace(text=_callee(value), is_part=True, value=call_of(value))
             for step, each in _parts(value):
                 inner = (*path, step)
                 if is_node:
@@ -158,6 +160,11 @@ def _parts(value: Any) -> Iterator[tuple[Step, Any]]:
         for name, each in value.items():
             if name not in _OWN_KEYS:
                 yield Step(name=name), each
+
+
+def call_of(node: Mapping[str, Any]) -> dict[str, Any]:
+    """What a node says of itself, without its arguments."""
+    return {key: node[key] for key in ("_kind_", "_target_", "_tags_") if key in node}
 
 
 def _callee(node: Mapping[str, Any]) -> str:

@@ -11,7 +11,7 @@ from datetime import date, datetime, time, timedelta
 from typing import Any
 
 from nemorun_cli.config.annotations import name_of
-from nemorun_cli.config.items import Item
+from nemorun_cli.config.items import Bare, Item
 from nemorun_cli.core.durations import parse_duration
 from nemorun_cli.core.overrides import Step
 
@@ -21,6 +21,7 @@ _INTEGER = re.compile(r"[+-]?(?:\d[\d_]*|0[xX][\da-fA-F_]+|0[bB][01_]+|0[oO][0-7
 _ROUND = re.compile(r"([+-]?\d{1,15})[eE]\+?(\d{1,2})", re.ASCII)
 _FLOAT = re.compile(r"[+-]?(?:\d[\d_]*\.?[\d_]*|\.\d[\d_]*)(?:[eE][+-]?\d+)?", re.ASCII)
 _NOT_FINITE = re.compile(r"[+-]?\.?(?:inf|infinity|nan)", re.IGNORECASE)
+_LONGEST = 100  # characters of a text that is shown
 _MOMENTS = {datetime: "2026-05-01T12:00", date: "2026-05-01", time: "12:00"}
 
 
@@ -39,8 +40,10 @@ class MismatchError(ValueError):
     def got(self) -> str:
         """The wrong part, as it may be shown."""
         value = self.item.value
+        if is_null(self.item):
+            return "nothing"
         if isinstance(value, str):
-            return repr(value)
+            return repr(value if len(value) <= _LONGEST else f"{value[: _LONGEST - 3]}...")
         return "a mapping" if isinstance(value, dict) else "a list"
 
 
@@ -60,6 +63,18 @@ def read_text(item: Item, annotation: Any) -> str:
     if not isinstance(item.value, str):
         raise MismatchError(name_of(annotation), item)
     return item.value
+
+
+def read_str(item: Item, annotation: Any) -> str:
+    """Any text; what a file leaves out is none."""
+    if is_null(item):
+        raise MismatchError(name_of(annotation), item, "'' would be an empty text")
+    return read_text(item, annotation)
+
+
+def is_null(item: Item) -> bool:
+    """Whether a file says in so many words, or by leaving it out, that there is no value."""
+    return isinstance(item.value, Bare) and item.value in ("", "null")
 
 
 def read_word(item: Item, annotation: Any) -> str:
@@ -118,7 +133,7 @@ def read_none(item: Item, annotation: Any) -> None:
 
 def read_path(item: Item, annotation: Any) -> pathlib.Path:
     """Any text that can be a path."""
-    text = read_text(item, annotation)
+    text = read_str(item, annotation)
     if "\0" in text:
         raise MismatchError("a path", item)
     return pathlib.Path(text)
@@ -127,7 +142,7 @@ def read_path(item: Item, annotation: Any) -> pathlib.Path:
 def read_bytes(item: Item, annotation: Any) -> bytes:
     """The text in UTF-8."""
     try:
-        return read_text(item, annotation).encode("utf-8", "surrogateescape")
+        return read_str(item, annotation).encode("utf-8", "surrogateescape")
     except UnicodeEncodeError:  # Half of a pair, as JSON can hold.
         raise MismatchError("text that can be written in UTF-8", item) from None
 

@@ -8,7 +8,7 @@ from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 from nemorun_cli.config import annotations, nodes, outline
-from nemorun_cli.config.describe import documented
+from nemorun_cli.config.describe import Places, documented
 from nemorun_cli.config.outline import Field
 from nemorun_cli.config.values import as_text
 from nemorun_cli.core.overrides import Step
@@ -28,6 +28,7 @@ def keep(loaded: "Loaded", key: outline.Key, home: Path) -> None:
 
 
 def _fields(loaded: "Loaded") -> Iterator[Field]:
+    places = Places(loaded.config)
     for path, node in nodes.walk(loaded.config):
         start = _dotted(path)
         if start is None:
@@ -35,7 +36,7 @@ def _fields(loaded: "Loaded") -> Iterator[Field]:
         documents = documented(node)
         for parameter in nodes.fields(node):
             value = nodes.get(node, parameter.name, parameter)
-            declared = nodes.declared(node, parameter)
+            declared = nodes.declared(node, parameter, places.of(node))
             is_node = nodes.is_node(value)
             told = (_type_and_value(declared, value), documents.get(parameter.name, ""))
             words = (*loaded.registered.fitting(declared, value), *_words(declared))

@@ -57,9 +57,9 @@ class Trail:
         """What set each path of a config: what is known from earlier, the recipe, the overrides."""
         story = _Story(self, root, earlier)
         return {
-            format_path(path): told
+            path: told
             for path, node, key in self._arguments(config)
-            if (told := story.of(node, key, format_path(path)))
+            if (told := story.of(node, key, path))
         }
 
     def events(self, node: Any, key: str | int) -> list[_Event]:
@@ -71,11 +71,11 @@ class Trail:
         found = self._replaced.get(id(node))
         return found if found is not None and found[1].node is node else None
 
-    def _arguments(self, config: Any) -> Iterator[tuple[tuple[Step, ...], Any, str | int]]:
+    def _arguments(self, config: Any) -> Iterator[tuple[str, Any, str | int]]:
         """What is set or was; also what an override has put back to its default."""
         for path, node in nodes.walk(config):
             for key in {**nodes.arguments(node), **self._events.get(id(node), {})}:
-                yield (*path, Step(name=key)), node, key
+                yield format_path((*path, Step(name=nodes.place_of(node, key)))), node, key
 
 
 class _Story:

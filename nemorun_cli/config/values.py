@@ -1,6 +1,7 @@
 """Values of a config as people would type them."""
 
 from datetime import date, datetime, time, timedelta
+from pathlib import PurePath
 from typing import Any
 
 from nemorun_cli.config import nodes
@@ -9,7 +10,14 @@ from nemorun_cli.core.durations import format_duration
 
 
 def as_text(value: Any) -> str:
-    """A value as it would be typed; a node by what it calls."""
+    """A value as it would be typed; a node by what it calls, and what is too deep by dots."""
+    try:
+        return _text(value)
+    except RecursionError:
+        return "..."
+
+
+def _text(value: Any) -> str:
     if nodes.is_node(value):
         return f"{nodes.callee(value)}(...)"
     if isinstance(value, str):
@@ -34,7 +42,7 @@ def _bracketed(value: Any) -> str:
 
 
 def _member(value: Any) -> str:
-    return as_member(value) if isinstance(value, str) else as_text(value)
+    return as_member(value) if isinstance(value, str) else _text(value)
 
 
 def _scalar(value: Any) -> str:
@@ -44,6 +52,8 @@ def _scalar(value: Any) -> str:
         return value.decode("utf-8", "backslashreplace")
     if isinstance(value, timedelta):
         return _duration(value)
+    if isinstance(value, PurePath):
+        return str(value)
     return str(getattr(value, "name", getattr(value, "__name__", value)))
 
 

@@ -31,10 +31,10 @@ class Walk:
         if depth == len(self._path):
             return self._changed(value, declared)
         if nodes.is_node(value):
-            return self._in_node(value, depth)
+            return self._in_node(value, declared, depth)
         if isinstance(value, dict):
             return self._in_dict(value, declared, depth)
-        if isinstance(value, (list, tuple)):
+        if isinstance(value, (list, tuple)) and not hasattr(value, "_fields"):
             return self._in_list(value, declared, depth)
         raise self._dead_end(value, declared, depth)
 
@@ -52,14 +52,14 @@ class Walk:
         self._noted = True
         below = (*self._assignment.below, *self._path)
         for each in members_of(self._assignment, mapping, below):
-            self._applier.apply_to(value, each)
+            self._applier.apply_to(value, each, declared)
         return value
 
-    def _in_node(self, node: Any, depth: int) -> Any:
+    def _in_node(self, node: Any, place: Any, depth: int) -> Any:
         step = self._path[depth]
         key, parameter = self._parameter(node, step)
         source = parameter or nodes.catch_all(node)
-        declared = nodes.declared(node, source) if source else annotations.UNTYPED
+        declared = nodes.declared(node, source, place) if source else annotations.UNTYPED
         present = nodes.get(node, key, parameter)
         if source is not None and depth + 1 == len(self._path):
             self._notice_unknown_type(node, source)
@@ -108,6 +108,8 @@ class Walk:
         inner = annotations.item_type(declared, key)
         made = self.change(value.get(key, nodes.MISSING), inner, depth + 1)
         if made is DELETED:
+            if key in annotations.needed_keys(declared):
+                raise self._wrong(step, f"{self._where(depth)} needs its key {key!r}")
             return {name: each for name, each in value.items() if name != key}
         return {**value, key: made}
 

@@ -251,8 +251,9 @@ def strange(
     h: "Layer" = None,
     i: Optional["Color"] = None,
     j: "int | None" = None,
+    k: complex = 1j,
 ) -> None:
-    raise AssertionError((a, b, c, d, e, f, g, h, i, j))
+    raise AssertionError((a, b, c, d, e, f, g, h, i, j, k))
 
 
 @dataclass

@@ -3,7 +3,9 @@
 import contextlib
 import enum
 import math
+import os
 import sys
+import typing
 from collections.abc import Callable, Iterable, Mapping, Sequence
 from datetime import timedelta
 from pathlib import Path
@@ -96,6 +98,8 @@ VALUES: list[tuple[str, Any, Any]] = [
     ("/data/x y", Path, Path("/data/x y")),
     ("a/b", Path | None, Path("a/b")),
     ("a/b", Path | str, Path("a/b")),
+    ("a/b", os.PathLike[str], Path("a/b")),
+    ("a/b", str | os.PathLike, "a/b"),
     ("é", bytes, "é".encode()),
     ("90s", timedelta, timedelta(seconds=90)),
     ("1-12:00:00", timedelta, timedelta(days=1, hours=12)),
@@ -116,6 +120,15 @@ VALUES: list[tuple[str, Any, Any]] = [
     ("()", tuple[()], ()),
     ("(a, 1)", tuple[str, int], ("a", 1)),
     ("(1, x)", tuple, (1, "x")),
+    ("(1, x)", typing.Tuple, (1, "x")),  # noqa: UP006 # What users write.
+    ("[1, x]", typing.List, [1, "x"]),  # noqa: UP006
+    ("[(1, a), (2, 'b, c')]", list[tuple[int, str]], [(1, "a"), (2, "b, c")]),
+    ("((1, 2), (3,))", tuple[tuple[int, ...], ...], ((1, 2), (3,))),
+    ("{a: [(1, 2)], (b): c}", dict[str, Any], {"a": [(1, 2)], "(b)": "c"}),
+    ("{(1, 2): x}", dict[tuple[int, int], str], {(1, 2): "x"}),
+    ("[f(a, b), (c, d), e (f]", list[str], ["f(a, b)", "(c, d)", "e (f"]),
+    ("['(', \"), (\", 'it''s (', (1)]", list[str], ["(", "), (", "it's (", "(1)"]),
+    ("[ (1,\n 2) # both\n, (3, 4) ]", list[tuple[int, int]], [(1, 2), (3, 4)]),
     ("[1, 1, 2]", set[int], {1, 2}),
     ("{a, b}", set[str], {"a", "b"}),
     ("{}", set[int], set()),
@@ -144,6 +157,7 @@ VALUES: list[tuple[str, Any, Any]] = [
     ("1.2.3", Any, "1.2.3"),
     ('"3"', Any, "3"),
     ("[1, x]", Any, [1, "x"]),
+    ("(1, [x, (2,)])", Any, (1, ["x", (2,)])),
     ("{a: {b: 1}}", Any, {"a": {"b": 1}}),
     ("__import__('os').system('x')", Any, "__import__('os').system('x')"),
 ]
@@ -195,6 +209,9 @@ REFUSED: list[tuple[str, Any, str]] = [
     ("[1", list[int], "list[int]"),
     ("{a: 1}", list[int], "list[int]"),
     ("(1, 2", tuple[int, ...], "tuple[int, ...]"),
+    ("(1, 2), (3, 4)", list[tuple[int, int]], "list[tuple[int, int]]"),
+    ("[(1, 2), (3, x)]", list[tuple[int, int]], "int"),
+    ("(" * 60 + ")" * 60, Any, "a list or mapping, or text in quotes"),
     ("(1, 2, 3)", tuple[int, int], "tuple[int, int]"),
     ("[1]", dict[str, int], "dict[str, int]"),
     ("{a:1}", dict[str, int], "dict[str, int]"),
@@ -228,6 +245,8 @@ def test_what_does_not_fit_is_refused(text: str, annotation: Any, expected: str)
         ("(1, xy)", tuple[int, int], 4, 6),
         ("{a: 1, b: zz}", dict[str, int], 10, 12),
         ("[[1], [2, oh]]", list[list[int]], 10, 12),
+        ("[(1, 2), (3, oh)]", list[tuple[int, int]], 13, 15),
+        ("{a: (1, (2, oh))}", dict[str, tuple[int, tuple[int, int]]], 12, 14),
     ],
 )
 def test_the_wrong_part_is_pointed_at(text: str, annotation: Any, start: int, end: int) -> None:
@@ -235,6 +254,44 @@ def test_the_wrong_part_is_pointed_at(text: str, annotation: Any, start: int, en
         coerce(text, annotation)
 
     assert (raised.value.item.start, raised.value.item.end) == (start, end)
+
+
+@pytest.mark.parametrize(
+    ("text", "hint"),
+    [
+        ("[1, 2", "it ends too early"),
+        ("[1, 2]]", "there is more behind its end"),
+        ("[1, , 2]", "a value is missing"),
+        ("['a, b]", "a quote is not closed"),
+        ("{a: 1, a: 2}", "the key 'a' is there twice"),
+        ("(1, 2), (3, 4)", "there is more behind its end"),
+    ],
+)
+def test_what_is_wrong_with_brackets_is_told(text: str, hint: str) -> None:
+    with pytest.raises(MismatchError) as raised:
+        coerce(text, Any)
+
+    assert raised.value.hint == hint
+
+
+def test_a_long_text_is_not_repeated_whole() -> None:
+    with pytest.raises(MismatchError) as raised:
+        coerce("9" * 5000, int)
+
+    assert raised.value.got == f"'{'9' * 97}...'"
+
+
+@pytest.mark.parametrize(
+    ("annotation", "name"),
+    [
+        (typing.List, "list"),  # noqa: UP006
+        (typing.Tuple, "tuple"),  # noqa: UP006
+        (tuple[()], "tuple[()]"),
+        (Literal["a", 1, None, True, Color.RED], "'a' | 1 | none | true | RED"),  # noqa: PYI061
+    ],
+)
+def test_a_type_is_named_as_people_write_it(annotation: Any, name: str) -> None:
+    assert name_of(annotation) == name
 
 
 def test_what_is_said_to_have_a_form_in_text_has_a_reader() -> None:

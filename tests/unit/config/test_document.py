@@ -193,6 +193,7 @@ def test_all_that_cannot_be_stored_is_told_at_once() -> None:
         (functools.partial(loss, 1), "use fdl.Partial(...)"),
         (math, "name what is used of it"),
         (AdamW(), "use fdl.Config(AdamW, ...)"),
+        (list[int], "use list alone"),
         (object(), "use fdl.Config(object, ...)"),
     ],
 )
@@ -209,6 +210,25 @@ def test_a_config_has_no_loops() -> None:
 
     with pytest.raises(UsageError, match=r"callback\[0\]: contains itself"):
         to_document(made)
+
+
+def test_what_nobody_could_read_back_is_not_stored() -> None:
+    made: Any = fdl.Config(train)
+    for _ in range(100):
+        made = fdl.Config(train, callback=[made])
+
+    with pytest.raises(UsageError, match="callback: is nested more than 80 deep"):
+        to_document(made)
+
+
+def test_what_can_be_stored_can_be_built_and_hashed() -> None:
+    made: Any = fdl.Config(dict)
+    for _ in range(39):
+        made = fdl.Config(dict, callback=[made])
+
+    assert back(made) == made
+    assert config_hash(to_document(made)) == config_hash(to_document(back(made)))
+    Builder("").build(to_document(made))
 
 
 def test_defaults_are_written_out() -> None:

@@ -14,7 +14,7 @@ from nemorun_cli.config.document import to_document
 from nemorun_cli.config.explain import explain
 from nemorun_cli.config.recipe import Changes
 from nemorun_cli.core.errors import UsageError
-from tests.unit.config.parts import AdamW, Model, Parts, config, train
+from tests.unit.config.parts import AdamW, Color, Model, Parts, config, positional, train
 
 HERE = Path(__file__).parents[3]
 
@@ -92,6 +92,15 @@ def test_a_node_in_two_places_is_explained_at_both() -> None:
     assert found["model.width"][-1] == ("argument", "callback.width=5", "5")
 
 
+def test_what_is_given_by_its_place_is_explained_by_who_gave_it() -> None:
+    made = fdl.Partial(positional, 1, 2, 3)
+
+    found = told(made, "second=7", "last=5")
+
+    assert found["[1]"][-1] == ("argument", "second=7", "7")
+    assert found["last"][-1] == ("argument", "last=5", "5")
+
+
 def test_a_file_is_named_with_its_line(tmp_path: Path) -> None:
     file = tmp_path / "exp.yaml"
     file.write_text("steps: 3\noptim:\n  lr: 0.5\n")
@@ -147,3 +156,36 @@ def test_differences_name_each_path_that_is_not_the_same() -> None:
         Difference(path="table", before="{a: 1, a.b: 2, inner: {x: [1, 2, 3]}}", after="none"),
     )
     assert differences(to_document(before), to_document(before)) == ()
+
+
+@pytest.mark.parametrize(
+    ("before", "after", "shown"),
+    [
+        (5, "5", ("5", '"5"')),
+        (None, "none", ("null", '"none"')),
+        ("true", True, ('"true"', "true")),
+        (Path("a"), "a", ("path a", '"a"')),
+        (Color.RED, "RED", ("enum tests.unit.config.parts:Color.RED", '"RED"')),
+        ({1}, frozenset({1}), ("set [1]", "frozenset [1]")),
+        (
+            fdl.Config(AdamW),
+            fdl.Partial(AdamW),
+            ("config tests.unit.config.parts:AdamW", "partial tests.unit.config.parts:AdamW"),
+        ),
+    ],
+)
+def test_what_only_looks_the_same_is_a_difference(before: Any, after: Any, shown: Any) -> None:
+    documents = [to_document(fdl.Config(train, callback=each)) for each in (before, after)]
+
+    (found,) = differences(*documents)
+
+    assert (found.path, found.before, found.after) == ("callback", *shown)
+    assert differences(documents[0], documents[0]) == ()
+
+
+def test_the_number_of_what_is_shared_is_no_difference() -> None:
+    one, other = [1], [2]
+    before = to_document(fdl.Config(train, tags=one, callback=one))
+    after = to_document(fdl.Config(train, model=[other, other], tags=one, callback=one))
+
+    assert {each.path for each in differences(before, after)} == {"model[0]", "model[1]"}

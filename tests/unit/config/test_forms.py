@@ -57,10 +57,12 @@ def go(
     whatever: Any = None,
     count: int = None,  # type: ignore[assignment]  # noqa: RUF013 # What users write.
     when: datetime | None = None,
+    title: str = "a",
+    folder: Path = Path(),
     **more: int,
 ) -> None:
-    given = (optim, blocks, limits, betas, activation, kind, color, whatever, count, when, more)
-    raise AssertionError(given)
+    given = (optim, blocks, limits, betas, activation, kind, color, whatever, count, when)
+    raise AssertionError((given, title, folder, more))
 
 
 def config(**arguments: Any) -> Any:
@@ -133,6 +135,14 @@ def test_a_mapping_makes_a_record_where_there_is_none(tmp_path: Path) -> None:
     assert fdl.build(made.betas) == Betas(0.5, 0.9)
 
 
+@pytest.mark.parametrize("argument", ["betas.first=1", "betas[0]=1", "betas+=1", "betas-=1"])
+def test_a_finished_record_is_no_tuple(tmp_path: Path, argument: str) -> None:
+    made = config(betas=Betas(0.5))
+
+    with pytest.raises(UsageError, match=r"finished Betas|not Betas\(first=0.5"):
+        after("", tmp_path, argument, of=made)
+
+
 def test_a_factory_is_named_at_any_depth(tmp_path: Path) -> None:
     made = after("whatever: [adamw(), [sgd()]]\noptim: sgd\n", tmp_path)
 
@@ -160,6 +170,12 @@ def test_functions_and_classes_go_by_their_names(tmp_path: Path) -> None:
         ("limits: {low: x}", "limits.low expects int, got 'x'", "x"),
         ("optim: {lrr: 1}", "AdamW has no parameter 'lrr'", "lrr"),
         ("blocks: [{widht: 1}]", "expects a parameter of Block, got 'widht'", "widht"),
+        ("title:", "title expects str, got nothing", ""),
+        ("title: null", "title expects str, got nothing", "null"),
+        ("title: ~", "title expects str, got nothing", "~"),
+        ("folder:", "folder expects Path, got nothing", ""),
+        ("betas: [0.5, 0.6]", "betas expects Betas or none, got a list", "[0.5, 0.6]"),
+        ("betas: {second: x}", "betas.second expects float, got 'x'", "x"),
         ("optim: {_target_: os:system}", "expects code that is known here, got 'os:system'", ""),
         ("whatever: {_type_: import, value: os:system}", "expects code that is known here", ""),
         ("color: {_type_: enum, value: os:X.Y}", "expects code that is known here", ""),
@@ -192,6 +208,46 @@ def test_all_mistakes_of_a_file_are_told_at_once(tmp_path: Path) -> None:
 
     places = [each.message.partition(" ")[0] for each in raised.value.problems]
     assert places == ["f.yaml:1:", "f.yaml:1:", "f.yaml:2:", "when"]
+
+
+def test_nothing_is_none_where_none_is_allowed(tmp_path: Path) -> None:
+    (tmp_path / "a.json").write_text('{"when": null, "whatever": {"a:b": null}, "title": "null"}')
+
+    made = after("betas: ~\noptim: null\nblocks:\n", tmp_path)
+    other = parts.apply(config(), [], ["a.json"], tmp_path)
+
+    assert (made.betas, made.optim, made.blocks) == (None, None, None)
+    assert (other.when, other.whatever, other.title) == (None, {"a:b": None}, "null")
+    (tmp_path / "a.json").write_text('{"title": null}')
+    with pytest.raises(UsageError, match="title expects str, got nothing"):
+        parts.apply(config(), [], ["a.json"], tmp_path)
+
+
+def test_all_files_are_read_before_anything_is_told(tmp_path: Path) -> None:
+    (tmp_path / "bad.yaml").write_text("count: x\n")
+
+    with pytest.raises(UsageError) as raised:
+        parts.apply(config(), ["color=x"], ["no.yaml", "bad.yaml", "no.toml"], tmp_path)
+
+    found = [each.message for each in raised.value.problems]
+    assert found[::2] == ["there is no file 'no.yaml'", "there is no file 'no.toml'"]
+    assert found[1].startswith("bad.yaml:1: count expects int")
+    assert found[3].startswith("color expects")
+
+
+@pytest.mark.parametrize(
+    ("name", "text"),
+    [
+        ("a.json", '{"whatever": ' + "[" * 400 + "]" * 400 + "}"),
+        ("a.toml", "whatever = " + "[" * 400 + "]" * 400),
+        ("a.yaml", "whatever:\n" + "".join(f"{' ' * n}a:\n" for n in range(1, 200))),
+    ],
+)
+def test_what_is_nested_without_end_is_refused(tmp_path: Path, name: str, text: str) -> None:
+    (tmp_path / name).write_text(text)
+
+    with pytest.raises(UsageError, match="nested too deeply"):
+        parts.apply(config(), [], [name], tmp_path)
 
 
 @pytest.mark.parametrize(

@@ -50,7 +50,7 @@ def test_json_and_toml_tell_numbers_from_texts(tmp_path: Path) -> None:
 
     assert read(tmp_path, "a.json", '{"a": 1, "b": {"c": [1e-4, true, "x y", 10]}}') == expected
     assert read(tmp_path, "a.toml", 'a = 1\n[b]\nc = [1e-4, true, "x y", 10]\n') == expected
-    assert read(tmp_path, "n.json", '{"a": null, "b": NaN}') == {"a": "none", "b": "NaN"}
+    assert read(tmp_path, "n.json", '{"a": null, "b": NaN}') == {"a": "null", "b": "NaN"}
     assert read(tmp_path, "t.toml", "a = 2026-05-01T10:00:00Z") == {
         "a": "2026-05-01 10:00:00+00:00"
     }
@@ -89,12 +89,25 @@ def test_anchors_and_merge_keys_are_followed(tmp_path: Path) -> None:
         ("a.toml", "a = \n", "a.toml: this is no TOML"),
         ("a.yaml", "[" * 1000, "a.yaml:1: this is no YAML: it is nested too deeply"),
         ("a.yaml", "a: " + "- " * 5000 + "x", "a.yaml"),
+        ("a.yaml", "a: [b, (1, 2)]", "a.yaml:1: this is no YAML: '(1' ends at the comma"),
+        ("a.yaml", "a: {b: f(x, y)}", "a.yaml:1: this is no YAML: 'f(x' ends at the comma"),
     ],
 )
 def test_what_is_no_file_of_overrides_is_refused(
     tmp_path: Path, name: str, text: str | bytes, message: str
 ) -> None:
     assert refused(tmp_path, name, text).startswith(message)
+
+
+def test_round_brackets_in_a_line_of_their_own_are_whole(tmp_path: Path) -> None:
+    text = "a: (1, 2)\nb:\n- f(x, y)\n- (1\nc: '(1, 2'\nd: [f(x), a (b, '(1, 2)']\n"
+
+    assert read(tmp_path, "a.yaml", text) == {
+        "a": "(1, 2)",
+        "b": ["f(x, y)", "(1"],
+        "c": "'(1, 2'",
+        "d": ["f(x)", "a (b", "'(1, 2)'"],
+    }
 
 
 def test_aliases_do_not_multiply_without_end(tmp_path: Path) -> None:
