@@ -44,7 +44,11 @@ def shared(target: Target, end: float) -> Link:
     options = [word for setting in settings for word in ("-o", setting)]
     argv = target.argv(*options, "-fN", connect=patience(end))
     if failed := masters.ensure(plan.socket, argv, environment(), end=end):
-        raise _nothing_sent(target, failed, plan.by_hand)
+        error = _nothing_sent(target, failed, plan.by_hand)
+        if isinstance(error, RefusedError) or failed.code is None or not plan.proxied:
+            raise error
+        # ssh hides what a proxy says from a master (sshconnect.c); now it will say it, or work.
+        return Link(by_hand=plan.by_hand)
     ours = ("-o", "ControlMaster=no", "-S", str(plan.socket))
     return Link(options=ours, own=plan.socket, by_hand=plan.by_hand)
 
@@ -70,6 +74,7 @@ class _Plan:
     socket: Path | None
     configured: bool
     """Whether it is the user's configuration that names the socket."""
+    proxied: bool
     by_hand: str
 
 
@@ -96,14 +101,17 @@ def _settings(target: Target) -> str:
 def _plan(target: Target) -> _Plan:
     text = _settings(target)
     settings = dict(line.split(" ", 1) for line in text.splitlines() if " " in line)
+    proxied = not {"proxycommand", "proxyjump"}.isdisjoint(settings)
     if theirs := settings.get("controlpath", "").removeprefix("none"):
-        flags = "-fNM" if settings.get("controlmaster", "false") in ("false", "no") else "-fN"
-        return _Plan(socket=Path(theirs), configured=True, by_hand=target.by_hand(flags))
-    # Whatever changes in the configuration also changes the name: no stranger's connection is used.
-    digest = hashlib.sha256(text.encode(errors="surrogateescape")).hexdigest()[:16]
-    ours = masters.socket_for(digest)
-    options = ["-fNM", "-S", str(ours)] if ours else []
-    return _Plan(socket=ours, configured=False, by_hand=target.by_hand(*options))
+        flags = "-fNM" if settings.get("controlmaster", "no") in ("false", "no") else "-fN"
+        path: Path | None = Path(theirs)
+        by_hand = target.by_hand(flags)
+    else:
+        # Any change of the configuration changes the name: no other connection is taken for it.
+        digest = hashlib.sha256(text.encode(errors="surrogateescape")).hexdigest()[:16]
+        path = masters.socket_for(digest)
+        by_hand = target.by_hand(*(["-fNM", "-S", str(path)] if path else []))
+    return _Plan(socket=path, configured=bool(theirs), proxied=proxied, by_hand=by_hand)
 
 
 def _answers(target: Target, socket: Path) -> bool:

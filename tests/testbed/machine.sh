@@ -13,6 +13,7 @@ need dash dash
 need zsh zsh
 need fish fish
 need tcsh tcsh
+need bsd-csh csh
 need ssh openssh-client
 need sshd openssh-server
 need setsid util-linux
