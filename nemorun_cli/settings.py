@@ -111,6 +111,7 @@ def resolve(
             raise _unknown(name, source, choice.executor, found)
         kind = known[name].metadata.get("kind", "")
         read = _read(name, value, hints[name], kind, source)
+        _refuse_unless_one_of(known[name].metadata.get("choices", ()), name, read, source)
         found[name] = _setting(known[name], read, source)
     return found
 
@@ -239,6 +240,15 @@ def _read(name: str, value: Any, annotation: Any, kind: str, source: str) -> Any
         if read < least:
             raise UsageError(f"{name} expects {least} or more, got {read} (from {source})")
     return read
+
+
+def _refuse_unless_one_of(choices: Sequence[str], name: str, value: Any, source: str) -> None:  # noqa: ANN401
+    if choices and value not in choices:
+        near = difflib.get_close_matches(str(value), choices, n=1)
+        raise UsageError(
+            f"{name} expects one of {', '.join(choices)}, got {value!r} (from {source})",
+            hint=f"did you mean {near[0]!r}?" if near else "",
+        )
 
 
 def _fitting(value: Any, annotation: Any, kind: str) -> Any:  # noqa: ANN401

@@ -88,7 +88,9 @@ def _words(setting: Any) -> str:
     """The values that a setting may have, where they are few."""
     if isinstance(setting.default, bool):
         return "true|false"
-    return "|".join(launchers.LAUNCHERS) if setting.name == "launcher" else ""
+    if setting.name == "launcher":
+        return "|".join(launchers.LAUNCHERS)
+    return "|".join(setting.metadata["choices"])
 
 
 def _fitting(start: str, text: str) -> str:

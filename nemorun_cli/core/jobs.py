@@ -102,12 +102,19 @@ class JobHandle:
         return cls(executor=executor, target=parts[0], key=parts[1], native_id=parts[2])
 
 
-def setting(default: Any, doc: str, *, kind: str = "") -> Any:  # noqa: ANN401
+def setting(
+    default: Any,  # noqa: ANN401
+    doc: str,
+    *,
+    kind: str = "",
+    choices: tuple[str, ...] = (),
+) -> Any:  # noqa: ANN401
     """A dataclass field that a user may set with `-x NAME=VALUE`.
 
     `kind` says how its text is read where the annotation does not: `duration` gives seconds.
+    With `choices`, it is one of these words.
     """
-    metadata = {"doc": doc, "kind": kind}
+    metadata = {"doc": doc, "kind": kind, "choices": choices}
     if isinstance(default, (list, dict)):
         return field(default_factory=default.copy, metadata=metadata)
     return field(default=default, metadata=metadata)

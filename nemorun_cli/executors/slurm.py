@@ -44,9 +44,11 @@ class SlurmExecutor:
 
     host: str = setting("", "login node, as `ssh HOST` knows it; unset: Slurm is on this machine")
     job_dir: str = setting("", "folder for the jobs' folders, on a disk that all nodes share")
-    tunnel: str = setting("auto", "how to reach the host: openssh or paramiko")
+    tunnel: str = setting("auto", "how to reach the host", choices=("auto", "openssh", "paramiko"))
     ssh_config: str = setting("", "file that ssh reads instead of ~/.ssh/config")
-    ssh_master: str = setting("auto", "shared connection: auto, require (yours alone) or none")
+    ssh_master: str = setting(
+        "auto", "a shared connection; require: yours alone", choices=("auto", "require", "none")
+    )
     poll_interval: int = setting(30, "time between two questions to Slurm", kind="duration")
     queries: str = ""
     machine: str = ""

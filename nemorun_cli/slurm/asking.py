@@ -49,7 +49,9 @@ class SlurmResources(Resources):
     dependency: str | None = setting(None, "jobs of Slurm to wait for: `afterok:123`")
     licenses: str | None = setting(None, "licenses: `matlab:2`")
     nice: int | None = setting(None, "how far the job steps back for others")
-    open_mode: str = setting("append", "append or truncate what Slurm itself writes")
+    open_mode: str = setting(
+        "append", "what a start of the job does to batch.log", choices=("append", "truncate")
+    )
     mail_type: str | None = setting(None, "when to send mail: `END,FAIL`")
     mail_user: str | None = setting(None, "to whom")
     comment: str | None = setting(None, "text for the accounting, after nemorun's own")
@@ -57,7 +59,7 @@ class SlurmResources(Resources):
     clusters: str | None = setting(None, "clusters of a federation or multi-cluster site (-M)")
     setup: str = setting("", "lines of sh that run before the payload, once, on the first node")
     modules: tuple[str, ...] = setting((), "environment modules to load before that")
-    runtime: str = setting("none", f"what the tasks run in: {', '.join(RUNTIMES)}")
+    runtime: str = setting("none", "what the tasks run in", choices=RUNTIMES)
     venv: str | None = setting(None, "folder of a virtual environment; with runtime=venv")
     image: str | None = setting(None, "container image; with runtime=pyxis or apptainer")
     mounts: tuple[str, ...] = setting((), "folders for the container: `/data:/data:ro`")
@@ -80,10 +82,6 @@ _PLAIN_OPTIONS: Mapping[str, str] = MappingProxyType(
 
 def checked(ask: SlurmResources) -> SlurmResources:
     """The same settings, if they go together; SpecError naming the setting that does not."""
-    if ask.runtime not in RUNTIMES:
-        raise SpecError(
-            f"runtime expects one of {', '.join(RUNTIMES)}, got {ask.runtime!r}",
-        )
     if ask.runtime in ("pyxis", "apptainer") and not ask.image:
         raise SpecError(f"runtime={ask.runtime} needs an image", hint="-x image=NAME or PATH")
     if ask.runtime == "venv" and not ask.venv:
