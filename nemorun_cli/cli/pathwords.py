@@ -41,9 +41,10 @@ def paths(word: str, fields: "Sequence[Field]", *, end: str = "") -> Iterator[Ca
                 inner.add(name)
             else:
                 steps[name] = field
-    for name, found in steps.items():
+    for step, found in steps.items():
+        name = step if start or not step.isdecimal() else f"[{step}]"
         text = found.doc if found is not None else ""
-        leads_on = name in inner or (found is not None and found.is_node)
+        leads_on = step in inner or (found is not None and found.is_node)
         if leads_on:
             yield f"{base}{name}.", text
         is_whole = found is not None and (not found.is_node or found.choices)
@@ -71,7 +72,7 @@ def replaced(fields: "Sequence[Field]", path: str, inner: "Sequence[Field]") -> 
 
 def plain(path: str) -> str:
     """A path with each step after a dot: `layers.0.` of `layers[0].`."""
-    return _INDEX.sub(r".\1", path)
+    return _INDEX.sub(r".\1", path).removeprefix(".")
 
 
 def _values(

@@ -64,6 +64,14 @@ def item_type(annotation: Any, step: object = None) -> Any:
     return arguments[step] if in_reach else UNTYPED  # type: ignore[call-overload]
 
 
+def key_type(annotation: Any) -> Any:
+    """The declared type of the keys of a mapping, alone or in a union."""
+    for each in (bare(annotation), *map(bare, members(bare(annotation)))):
+        if kind_of(each) in MAPPINGS and typing.get_args(each):
+            return typing.get_args(each)[0]
+    return UNTYPED
+
+
 def name_of(annotation: Any) -> str:
     """A type as people write it: `int`, `float | none`, `list[str]`, `'adam' | 'sgd'`."""
     annotation = bare(annotation)

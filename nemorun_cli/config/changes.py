@@ -11,6 +11,7 @@ from nemorun_cli.config.composing import UnreadableError, structured
 from nemorun_cli.config.containers import read_keys
 from nemorun_cli.config.items import Item, looks_structured
 from nemorun_cli.config.scalars import MismatchError
+from nemorun_cli.config.values import as_text
 from nemorun_cli.core.overrides import APPEND, REMOVE, RESET, SET
 
 Change = Callable[[Any, Any], Any]
@@ -50,8 +51,8 @@ def opened_mapping(assignment: Assignment) -> Item | None:
 
 def _value(value: Any, declared: Any, item: Item, parts: Parts) -> Any:
     """What the item means; in the place of an untyped node a name is that of a factory."""
-    is_text = isinstance(item.value, str)
-    if not is_text or not nodes.is_node(value) or not annotations.is_untyped(declared):
+    is_name = isinstance(item.value, str) and not looks_structured(item.value)
+    if not is_name or not nodes.is_node(value) or not annotations.is_untyped(declared):
         return read(item, declared, parts)
     try:
         return parts.named(item, declared)
@@ -85,7 +86,7 @@ def _removed(value: Any, declared: Any, item: Item, parts: Parts) -> Any:
     if isinstance(present, str):
         raise MismatchError("a number, list, set or mapping for -=", item)
     if isinstance(present, dict) and isinstance(item.value, str):
-        wanted = [next((key for key in present if str(key) == item.value), item.value)]
+        wanted = [next((key for key in present if as_text(key) == item.value), item.value)]
     elif isinstance(present, dict):
         raise MismatchError("the key to leave out", item)
     else:

@@ -9,6 +9,9 @@ from typing import TYPE_CHECKING, Any
 from nemorun_cli.config import annotations, nodes
 from nemorun_cli.config.assignments import Assignment, members_of
 from nemorun_cli.config.changes import DELETED, change_of, opened_mapping
+from nemorun_cli.config.coerce import read
+from nemorun_cli.config.items import Item
+from nemorun_cli.config.scalars import MismatchError
 from nemorun_cli.core.errors import UsageError
 from nemorun_cli.core.overrides import Step, format_path
 
@@ -97,9 +100,7 @@ class Walk:
     def _in_dict(self, value: dict[Any, Any], declared: Any, depth: int) -> Any:
         step = self._path[depth]
         last = depth + 1 == len(self._path)
-        key: Any = step.name
-        if key not in value and not step.literal and str(key) in value:
-            key = str(key)
+        key = self._key(value, declared, depth)
         typed = annotations.declared_keys(declared)
         if key not in value and typed and key not in typed:
             raise self._unknown(step, f"{self._where(depth)} has no key {key!r}", typed)
@@ -112,6 +113,20 @@ class Walk:
                 raise self._wrong(step, f"{self._where(depth)} needs its key {key!r}")
             return {name: each for name, each in value.items() if name != key}
         return {**value, key: made}
+
+    def _key(self, value: dict[Any, Any], declared: Any, depth: int) -> Any:
+        """The key that is meant: one that is there, else one of the declared type."""
+        step, kind = self._path[depth], annotations.key_type(declared)
+        key: Any = step.name
+        if key not in value and not step.literal and str(key) in value:
+            return str(key)
+        if key in value or annotations.is_untyped(kind):
+            return key
+        try:
+            return read(Item(str(key), quoted=step.literal and annotations.takes_text(kind)), kind)
+        except MismatchError as error:
+            message = f"a key of {self._where(depth)} is {error.expected}, not {key!r}"
+            raise self._wrong(step, message, error.hint) from None
 
     def _in_list(self, value: Any, declared: Any, depth: int) -> Any:
         step = self._path[depth]

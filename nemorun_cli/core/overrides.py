@@ -164,24 +164,25 @@ def _path(argument: str, *, start: int) -> tuple[tuple[Step, ...], int]:
     steps: list[Step] = []
     at = start
     while True:
-        if argument[at : at + 1] == "[" and steps:
+        if argument[at : at + 1] == "[":
             step = _bracket(argument, at)
         elif not steps or argument[at : at + 1] == ".":
-            step = _bare(argument, at + int(bool(steps)))
+            step = _bare(argument, at + int(bool(steps)), first=not steps)
         else:
             return tuple(steps), at
         steps.append(step)
         at = step.end + int(argument[at : at + 1] == "[")
 
 
-def _bare(argument: str, at: int) -> Step:
+def _bare(argument: str, at: int, *, first: bool) -> Step:
     found = _BARE.match(argument, at)
     if found is None or found.group().endswith("-"):
         raise _wrong(argument, at, "expects the name of a field", hint=_how(argument, at))
     name = found.group()
     index = _INDEX.fullmatch(name) is not None
-    if index and at == 0:
-        raise _wrong(argument, at, "a path begins with the name of a field", end=found.end())
+    if index and first:
+        message, hint = "a path begins with the name of a field", f"[{name}] is a position"
+        raise _wrong(argument, at, message, end=found.end(), hint=hint)
     return Step(name=int(name) if index else name, start=at, end=found.end())
 
 

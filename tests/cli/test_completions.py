@@ -242,6 +242,22 @@ def test_what_only_running_tells_is_known_once_it_was_loaded(ship: Nemorun) -> N
     assert offered(ship, "launch", "made", "") == ["width="]
 
 
+def test_what_has_only_a_place_is_completed_in_brackets(ship: Nemorun) -> None:
+    (ship.cwd / "recipes" / "placed.py").write_text(
+        "import fiddle as fdl\nfrom nemorun_cli import recipe\n\n\n"
+        "def go(part, /, *, width: int) -> None:\n    pass\n\n\n"
+        "def part(*, size: int) -> None:\n    pass\n\n\n"
+        "@recipe\ndef placed() -> fdl.Partial[None]:\n"
+        "    return fdl.Partial(go, fdl.Config(part, size=1), width=1)\n"
+    )
+    ship.store.mkdir()
+    ship.ok("recipes", "placed")
+
+    assert offered(ship, "launch", "placed", "[") == ["[0]."]
+    assert offered(ship, "launch", "placed", "[0].") == ["[0].size="]
+    assert "[0].size\t2" in ship.ok("explain", "placed", "[0].size=2")
+
+
 def test_the_outline_is_the_users_alone_and_written_once(ship: Nemorun) -> None:
     ship.store.mkdir(mode=0o700)
     ship.ok("recipes", "ship")

@@ -200,6 +200,7 @@ def containers(
     mp: Mapping[str, list[int]] = {},
     mm: MutableMapping[str, Any] = {},
     db: dict = {},
+    dc: dict[Color, int] = {},
     ul: int | list[int] = 1,
     ud: str | dict[str, int] = "a",
     seconds: list[timedelta] = [],

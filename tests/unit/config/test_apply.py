@@ -183,6 +183,21 @@ def test_what_is_given_by_its_place_is_left_alone() -> None:
     assert fdl.ordered_arguments(made) == {0: 1, "second": 7, 2: 3, 3: 4, "last": 5}
 
 
+def test_what_has_only_a_place_is_set_there() -> None:
+    made = fdl.Partial(positional, fdl.Config(Model, width=1), 2)
+
+    assert after("[0].width=3", of=made)[0].width == 3
+    assert problems("[5]=3", of=made)[0].message == "positional has no parameter 5"
+
+
+def test_a_part_without_a_declared_type_is_replaced_by_what_has_brackets() -> None:
+    made = fdl.Partial(untyped, model=fdl.Config(Model, width=2))
+
+    found = after("model=[sgd(lr=1), (2, {a: sgd})]", of=made).model
+
+    assert (found[0].lr, found[1][0], found[1][1]["a"]) == (1.0, 2, "sgd")
+
+
 @pytest.mark.parametrize(
     ("argument", "message", "hint", "marked"),
     [

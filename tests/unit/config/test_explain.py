@@ -101,6 +101,18 @@ def test_what_is_given_by_its_place_is_explained_by_who_gave_it() -> None:
     assert found["last"][-1] == ("argument", "last=5", "5")
 
 
+def test_what_is_at_the_first_place_is_explained_under_it() -> None:
+    model = fdl.Config(Model, width=1)
+    made = fdl.Partial(positional, model, 2, last=model)
+
+    found = told(made, "[0].width=4", "last.width+=1", path="last.width")
+
+    assert found["[0].width"][-2:] == [
+        ("argument", "[0].width=4", "4"),
+        ("argument", "last.width+=1", "5"),
+    ]
+
+
 def test_a_file_is_named_with_its_line(tmp_path: Path) -> None:
     file = tmp_path / "exp.yaml"
     file.write_text("steps: 3\noptim:\n  lr: 0.5\n")
