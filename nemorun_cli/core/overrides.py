@@ -181,8 +181,7 @@ def _bare(argument: str, at: int, *, first: bool) -> Step:
     name = found.group()
     index = _INDEX.fullmatch(name) is not None
     if index and first:
-        message, hint = "a path begins with the name of a field", f"[{name}] is a position"
-        raise _wrong(argument, at, message, end=found.end(), hint=hint)
+        raise _wrong(argument, at, "a path begins with the name of a field", end=found.end())
     return Step(name=int(name) if index else name, start=at, end=found.end())
 
 

@@ -193,9 +193,9 @@ def test_what_has_only_a_place_is_set_there() -> None:
 def test_a_part_without_a_declared_type_is_replaced_by_what_has_brackets() -> None:
     made = fdl.Partial(untyped, model=fdl.Config(Model, width=2))
 
-    found = after("model=[sgd(lr=1), (2, {a: sgd})]", of=made).model
+    found = after("model=[sgd(), (2, {a: sgd})]", of=made).model
 
-    assert (found[0].lr, found[1][0], found[1][1]["a"]) == (1.0, 2, "sgd")
+    assert (found[0].lr, found[1]) == (0.5, (2, {"a": "sgd"}))
 
 
 @pytest.mark.parametrize(
