@@ -30,8 +30,9 @@ class _Watched:
 
 @dataclass(frozen=True, kw_only=True)
 class _Known:
-    """The last enquiry."""
+    """The last enquiry that was answered, and the last that was made."""
 
+    tried_at: float = 0.0
     asked_at: float = 0.0
     asked: tuple[str, ...] = ()
     token: str = ""
@@ -52,14 +53,15 @@ class Enquiries:
         """How these jobs are, as of an enquiry that is not older than `floor` seconds.
 
         One enquiry covers all jobs that anybody has asked about lately. A job that was handed over
-        since then is PENDING. UnreachableError when the host does not answer; for a few seconds
-        that is remembered too.
+        since then is PENDING. UnreachableError when the host does not answer: that is remembered
+        for a few seconds. So is, for `floor`, that somebody asked and did not wait for the answer.
         """
         make_folder(self.path.parent)
         with locked(self.path.with_suffix(".lock")):
             known = self._noted(handles, now)
-            silent = bool(known.complaint)
-            if not 0 <= now - known.asked_at < (min(floor, _SILENCE) if silent else floor):
+            if not 0 <= now - known.asked_at < floor:
+                _refuse_so_soon(known, floor=floor, now=now)
+                self._save(replace(known, tried_at=now, complaint=""))
                 known = _asked(known, ask, now)
             self._save(known)
         if known.complaint:
@@ -95,14 +97,21 @@ class Enquiries:
         replace_file(self.path, json.dumps(asdict(known)))
 
 
+def _refuse_so_soon(known: _Known, *, floor: float, now: float) -> None:
+    pause = min(floor, _SILENCE) if known.complaint else floor
+    if 0 <= now - known.tried_at < pause:
+        waited = f"it was asked {now - known.tried_at:.0f} s ago, and has not answered"
+        raise UnreachableError(known.complaint or waited)
+
+
 def _asked(known: _Known, ask: Ask, now: float) -> _Known:
     token = f"@{secrets.token_hex(8)}"
     lines = [_line(each.key, native) for native, each in sorted(known.watched.items())]
-    asked = replace(known, asked_at=now, asked=tuple(known.watched), token=token)
     try:
         out = ask("".join(lines), token)
     except UnreachableError as error:
-        return replace(asked, complaint=error.message, out="", asked=())
+        return replace(known, tried_at=now, complaint=error.message)
+    asked = replace(known, tried_at=now, asked_at=now, asked=tuple(known.watched), token=token)
     report = read_report(out, token=token)
     watched = {
         native: replace(
