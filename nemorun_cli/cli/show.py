@@ -122,6 +122,7 @@ def _facts(found: "Details") -> dict[str, str]:
         "commit": code.get("commit"),
         "config hash": (record.config_hash or "")[:12],
         "environment": ", ".join([*environment.get("values", {}), *environment.get("secrets", ())]),
+        "job": run.handle.native_id if run.handle else None,
         "directory": record.directory,
     }
     return {name: value for name, value in facts.items() if value}

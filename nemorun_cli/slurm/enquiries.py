@@ -7,8 +7,8 @@ from dataclasses import asdict, dataclass, field, replace
 from pathlib import Path
 from typing import Any
 
-from nemorun_cli.core.errors import UnreachableError
-from nemorun_cli.core.jobs import JobHandle, JobState, JobStatus
+from nemorun_cli.core.errors import NemorunError, UnreachableError
+from nemorun_cli.core.jobs import JobHandle, JobState, JobStatus, Reason
 from nemorun_cli.slurm.report import Report, is_missing, read_report, status_in
 from nemorun_cli.store.writing import locked, make_folder, replace_file
 
@@ -67,7 +67,11 @@ class Enquiries:
         if known.complaint:
             raise UnreachableError(known.complaint)
         report = read_report(known.out, token=known.token)
-        return {handle: _status(handle, report, known) for handle in handles}
+        found = {handle: _status(handle, report, known) for handle in handles}
+        silent = [each for each in found.values() if each.reason is Reason.UNREACHABLE]
+        if silent and len(silent) == len(found):
+            raise UnreachableError(silent[0].reason_detail)
+        return found
 
     def _noted(self, handles: Sequence[JobHandle], now: float) -> _Known:
         """What is known, with these jobs among those to be asked about and others forgotten."""
@@ -109,7 +113,7 @@ def _asked(known: _Known, ask: Ask, now: float) -> _Known:
     lines = [_line(each.key, native) for native, each in sorted(known.watched.items())]
     try:
         out = ask("".join(lines), token)
-    except UnreachableError as error:
+    except NemorunError as error:
         return replace(known, tried_at=now, complaint=error.message)
     asked = replace(known, tried_at=now, asked_at=now, asked=tuple(known.watched), token=token)
     report = read_report(out, token=token)
