@@ -13,20 +13,16 @@ for cluster in $(printf '%s\n' "$jobs" | sed 's/.* //' | sort -u); do
     printf '%s\n' "$queue"
     mark queue-code "$cluster" "$code"
     [ "$code" = 0 ] || continue
-    gone=''
-    while read -r key id where; do
-        [ "$where" = "$cluster" ] || continue
-        case "
-$queue" in
-            *"
-$id|COMPLETED|"*) ;; # Accounting knows more: a job whose last step failed is COMPLETED here.
-            *"
-$id|"*) continue ;;
-        esac
-        [ -e "$folder/$key/exit.json" ] || gone="$gone,$id"
-    done <<END
-$jobs
-END
+    # Accounting knows more of what is COMPLETED: the queue says so of a job whose last step failed.
+    gone=$(
+        { printf '%s\n---\n%s\n' "$queue" "$jobs"; } | awk -v cluster="$cluster" '
+            /^---$/ { jobs = 1; next }
+            !jobs { split($0, row, "|"); if (row[2] != "COMPLETED") queued[row[1]]; next }
+            $3 == cluster && !($2 in queued) { print $1, $2 }' |
+            while read -r key id; do
+                [ -e "$folder/$key/exit.json" ] || printf ',%s' "$id"
+            done
+    )
     [ -n "$gone" ] || continue
     mark accounting "$cluster"
     sacct --noheader --parsable2 --duplicates --format="$fields" $only --jobs="${gone#,}" 2>&1

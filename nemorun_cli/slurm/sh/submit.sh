@@ -8,8 +8,9 @@ if [ ! -d "$key" ]; then
     mkdir ".$key.$$" && tar -xf - -C ".$key.$$" && mv -T ".$key.$$" "$key"
     rm -rf ".$key.$$"
     [ -d "$key" ] || say folder
+else
+    cat >/dev/null
 fi
-cat >/dev/null
 if ! take "$key" "$(uname -n) $$ $nonce"; then
     tries=0
     while [ ! -s "$key/submitted" ] && held "$key" && [ "$tries" -lt 20 ]; do
@@ -28,7 +29,8 @@ if ! take "$key" "$(uname -n) $$ $nonce"; then
     printf '%s\n' "$(uname -n) $$ $nonce" >"$key/.token" && mv "$key/.token" "$key/token"
     rm -f "$key/sbatch.code"
 fi
-scontrol show config 2>/dev/null | sed -n 's/^ClusterName *= *//p' >"$key/cluster"
+# While sbatch waits for the controller: on which cluster this is, should many share this folder.
+scontrol show config 2>/dev/null | sed -n 's/^ClusterName *= *//p' >"$key/cluster" &
 # Who it is, and where programs are: the job inherits nothing else.
 timeout 45 env -i HOME="$HOME" USER="${USER-}" LOGNAME="${LOGNAME-}" SHELL="${SHELL-}" PATH="$PATH" \
     LANG="${LANG-}" ${SLURM_CONF:+"SLURM_CONF=$SLURM_CONF"} "$@" >"$key/sbatch.out" 2>"$key/sbatch.err" </dev/null
@@ -36,7 +38,8 @@ code=$?
 [ "$code" != 0 ] || { cp "$key/sbatch.out" "$key/.submitted" && mv "$key/.submitted" "$key/submitted"; }
 echo "$code" >"$key/sbatch.code"
 cat "$key/sbatch.out"
-cat "$key/sbatch.err" >&2
+[ ! -s "$key/sbatch.err" ] || cat "$key/sbatch.err" >&2
+wait
 case $code in 0 | 126 | 127) say ended "$code" ;; esac
 # Whatever sbatch says, the queue knows whether it has failed.
 id=$(known "$key")
