@@ -38,7 +38,8 @@ class Tunnel(Protocol):
         """Run a POSIX sh script on the host in the user's home, with `data` as its standard input.
 
         `out` and `err` are the script's own, byte for byte, whatever login shells print. A program
-        that only a login shell finds on its PATH is found. Any exit code is an answer, no error.
+        that the tunnel is told of is found even if only a login shell has it on its PATH. Any exit
+        code is an answer, no error.
 
         RefusedError: the host, or its key, was not accepted, or did not accept us. NotSentError:
         the host cannot be reached, and nothing was started. UnreachableError: the connection broke

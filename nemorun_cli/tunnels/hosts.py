@@ -1,11 +1,18 @@
 """A host by the name that its user has for it, and how `ssh` is called with that."""
 
+import functools
 import os
 import shlex
+import threading
 import time
+from collections.abc import Iterator
+from contextlib import contextmanager
 from dataclasses import dataclass
 
-from nemorun_cli.core.errors import UsageError
+from nemorun_cli.core.errors import NotSentError, UsageError
+
+# sshd lets ten sessions share a connection (MaxSessions); a person may need one of them.
+_AT_ONCE = 8
 
 # What a configuration holds for people and what would be in a script's way. Whose host key is
 # accepted is not among it: that is the user's to say.
@@ -52,6 +59,26 @@ def check_host(host: str) -> None:
     """UsageError for what `ssh` would take for an option, or for several words."""
     if not host or host.startswith("-") or " " in host or not host.isprintable():
         raise UsageError(f"{host!r} is no host", hint="give what you would type after `ssh`")
+
+
+@contextmanager
+def turn(target: Target, end: float) -> Iterator[None]:
+    """One of the few scripts that this process runs on a host at once.
+
+    NotSentError if the others are not done before the monotonic clock shows `end`.
+    """
+    slots = _slots(target)
+    if not slots.acquire(timeout=max(end - time.monotonic(), 0)):
+        raise NotSentError(f"{_AT_ONCE} scripts of this process still run on {target.host!r}")
+    try:
+        yield
+    finally:
+        slots.release()
+
+
+@functools.cache
+def _slots(_target: Target) -> threading.BoundedSemaphore:
+    return threading.BoundedSemaphore(_AT_ONCE)
 
 
 def patience(end: float) -> int:

@@ -1,21 +1,15 @@
 """Scripts over the user's own `ssh`: all of its configuration, its agent, its connections."""
 
-import functools
-import threading
 import time
 from dataclasses import dataclass
 from typing import BinaryIO
 
-from nemorun_cli.core.errors import NotSentError
 from nemorun_cli.core.ports import Finished
 from nemorun_cli.tunnels import verdicts
 from nemorun_cli.tunnels.connecting import LINKS
 from nemorun_cli.tunnels.framing import Framing
-from nemorun_cli.tunnels.hosts import Target, check_host, environment, patience
+from nemorun_cli.tunnels.hosts import Target, check_host, environment, patience, turn
 from nemorun_cli.tunnels.piping import Program, exchange
-
-# sshd lets ten sessions share a connection (MaxSessions); a person may need one of them.
-_AT_ONCE = 8
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -41,10 +35,7 @@ class OpenSSHTunnel:
         framing = Framing(script=script, login=self.login, needs=self.needs)
         line = framing.line
         target = Target(host=self.host, config=self.config)
-        slot = _slots(target)
-        if not slot.acquire(timeout=timeout):
-            raise NotSentError(f"{_AT_ONCE} scripts of this process still run on {self.host!r}")
-        try:
+        with turn(target, end):
             link = LINKS[self.master](target, end)
             argv = [*target.argv(*link.options, connect=patience(end)), line]
             done = exchange(
@@ -53,8 +44,6 @@ class OpenSSHTunnel:
                 timeout=end - time.monotonic(),
                 complete=framing.complete,
             )
-        finally:
-            slot.release()
         if finished := framing.finished(done.out, done.err):
             return finished
         messages = done.err.decode(errors="replace")
@@ -63,8 +52,3 @@ class OpenSSHTunnel:
         if link.own and done.code is None:
             link.own.unlink(missing_ok=True)  # A master that no longer answers is forgotten.
         raise verdicts.before(target, messages, code=done.code, by_hand=link.by_hand)
-
-
-@functools.cache
-def _slots(_target: Target) -> threading.BoundedSemaphore:
-    return threading.BoundedSemaphore(_AT_ONCE)

@@ -11,7 +11,7 @@ from typing import BinaryIO
 from nemorun_cli.core.ports import Finished
 from nemorun_cli.tunnels import verdicts
 from nemorun_cli.tunnels.framing import Framing
-from nemorun_cli.tunnels.hosts import Target, check_host
+from nemorun_cli.tunnels.hosts import Target, check_host, turn
 from nemorun_cli.tunnels.paramikoclients import FAILED, Channel, session
 
 _CHUNK = 1 << 15
@@ -39,21 +39,22 @@ class ParamikoTunnel:
         framing = Framing(script=script, login=self.login, needs=self.needs)
         line = framing.line
         target = Target(host=self.host, config=self.config)
-        channel = session(target, end)
         out, err = bytearray(), bytearray()
-        # paramiko waits without a limit here and there; closing the channel ends every wait.
-        guard = threading.Timer(max(end - time.monotonic(), 0), channel.close)
-        guard.daemon = True
-        guard.start()
-        try:
-            channel.exec_command(line)
-            _feed(channel, data)
-            _read(channel, out, err, framing)
-        except FAILED:
-            pass  # What has been read says how far it came.
-        finally:
-            guard.cancel()
-            channel.close()
+        with turn(target, end):
+            channel = session(target, end)
+            # paramiko has waits without a limit; a channel that is closed ends them.
+            guard = threading.Timer(max(end - time.monotonic(), 0), channel.close)
+            guard.daemon = True
+            guard.start()
+            try:
+                channel.exec_command(line)
+                _feed(channel, data)
+                _read(channel, out, err, framing)
+            except FAILED:
+                pass  # What has been read says how far it came.
+            finally:
+                guard.cancel()
+                channel.close()
         if finished := framing.finished(out, err):
             return finished
         code = None if time.monotonic() >= end else _exit_code(channel)

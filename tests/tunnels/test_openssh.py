@@ -60,7 +60,7 @@ class TestSharing:
         assert server.logins == 1
 
     def test_the_user_s_open_connection_is_used(self, server: Sshd, sockets: Path) -> None:
-        server.configure(f"ControlPath {server.folder}/user-%C")
+        server.configure(f"ControlPath {sockets.parent}/user-%C")
         subprocess.run(["ssh", "-F", str(server.config), "-fNM", "box"], check=True)
         ours = set(sockets.iterdir())
 
@@ -72,7 +72,7 @@ class TestSharing:
 
     def test_the_user_s_configuration_opens_its_own(self, server: Sshd, sockets: Path) -> None:
         server.configure(
-            "ControlMaster auto", f"ControlPath {server.folder}/%C", "ControlPersist 5"
+            "ControlMaster auto", f"ControlPath {sockets.parent}/%C", "ControlPersist 5"
         )
         ours = set(sockets.iterdir())
 
@@ -134,15 +134,15 @@ class TestRequired:
         assert refused.value.hint == f"run: ssh -F {server.config} {flag} box"
 
     def test_it_never_logs_in(
-        self, server: Sshd, until: Callable[[Callable[[], bool]], None]
+        self, server: Sshd, sockets: Path, until: Callable[[Callable[[], bool]], None]
     ) -> None:
-        server.configure(f"ControlPath {server.folder}/user")
+        server.configure(f"ControlPath {sockets.parent}/user")
         subprocess.run(["ssh", "-F", str(server.config), "-fNM", "box"], check=True)
         tunnel = to(server, master="require")
         tunnel.run("true")
 
         server.cut()
-        until(lambda: not (server.folder / "user").exists())
+        until(lambda: not (sockets.parent / "user").exists())
 
         with pytest.raises(RefusedError, match="no SSH master"):
             tunnel.run("true")
