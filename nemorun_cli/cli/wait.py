@@ -1,5 +1,6 @@
 """`nemorun wait`."""
 
+import functools
 from collections.abc import Sequence
 from typing import Annotated
 
@@ -9,6 +10,7 @@ from nemorun_cli.cli import output, params
 from nemorun_cli.core import lifecycle
 from nemorun_cli.core.errors import NotFoundError
 from nemorun_cli.core.ids import tail
+from nemorun_cli.core.jobs import NEVER, JobState
 from nemorun_cli.core.runs import Run
 
 _TAIL_LINES = 30
@@ -64,8 +66,17 @@ def tell(runs: Sequence[Run]) -> None:
     """One moving line: how many runs are in which state, and for how long this has been so."""
     states = [run.state.value.lower() for run in runs]
     counted = ", ".join(f"{states.count(state)} {state}" for state in dict.fromkeys(states))
+    for run in runs:
+        if run.state is JobState.PENDING and run.status.reason_detail.startswith(NEVER):
+            _warn_once(f"{tail(run.id)} {run.status.reason_detail} (`nemorun cancel` gives it up)")
     started = min((run.status.started_at or run.record.created_at for run in runs), default=None)
     output.progress(f"{counted} · {output.ago(started)}")
+
+
+@functools.cache
+def _warn_once(text: str) -> None:
+    output.end_progress()
+    output.warn(text)
 
 
 def report(runs: Sequence[Run], *, lines: int | None = None) -> int:

@@ -31,6 +31,10 @@ _TERMINAL = frozenset(
 LIVE_STATES = (JobState.SUBMITTING, JobState.PENDING, JobState.RUNNING)
 
 
+NEVER = "never starts"
+"""How the detail of a PENDING job begins that its back-end will not start as it stands."""
+
+
 class Reason(StrEnum):
     """Why a job is in its state."""
 

@@ -209,7 +209,11 @@ run_all() {
     tries=0
     while :; do
         [ ! -e cancel ] || finish CANCELLED '"cancelled"' null null
-        [ -z "$stop" ] || { by_signal && finish FAILED '"signal"' null 15; }
+        case $stop in
+            '') ;;
+            time_limit) go_on && finish FAILED '"time_limit"' null null ;;
+            *) by_signal && finish FAILED '"signal"' null 15 ;;
+        esac
         still_mine || exit 75
         one_attempt
         case $ended_by-$code in

@@ -82,6 +82,8 @@ _PLAIN_OPTIONS: Mapping[str, str] = MappingProxyType(
 
 def checked(ask: SlurmResources) -> SlurmResources:
     """The same settings, if they go together; SpecError naming the setting that does not."""
+    if ask.auto_resume and not ask.requeue:
+        raise SpecError("auto_resume needs requeue=true: Slurm queues the job again for it")
     if ask.runtime in ("pyxis", "apptainer") and not ask.image:
         raise SpecError(f"runtime={ask.runtime} needs an image", hint="-x image=NAME or PATH")
     if ask.runtime == "venv" and not ask.venv:

@@ -9,6 +9,7 @@ import re
 from dataclasses import dataclass
 from typing import Literal
 
+from nemorun_cli.core.jobs import NEVER
 from nemorun_cli.slurm.limits import limit
 
 Kind = Literal["wait", "never", "admin"]
@@ -137,7 +138,7 @@ def explain(reason: str) -> Pending:
 
 def _sentence(kind: Kind, text: str) -> str:
     if kind == "never":
-        return f"never starts: {text}"
+        return f"{NEVER}: {text}"
     return text if "wait" in text or kind == "admin" else f"{text}; wait"
 
 

@@ -13,10 +13,10 @@ import tempfile
 import time
 from collections.abc import Callable, Sequence
 from concurrent.futures import ThreadPoolExecutor
-from dataclasses import replace
 from pathlib import Path
 
 from nemorun_cli.executors.slurm import SlurmExecutor
+from nemorun_cli.slurm.asking import SlurmResources
 from nemorun_cli.testing import new_spec
 from tests.testbed.cluster import Cluster
 
@@ -93,7 +93,7 @@ def asking(cluster: Cluster, folder: Path) -> None:
     """How the state of many jobs is asked for, against one bare squeue."""
     os.environ["SLURM_CONF"] = str(cluster.folder / "etc/slurm/slurm.conf")
     executor = SlurmExecutor.here(folder / "many")
-    ask = replace(executor.Resources(), begin="now+1hour")
+    ask = SlurmResources(begin="now+1hour")
     with ThreadPoolExecutor(8) as pool:
         specs = [new_spec("true", resources=ask) for _ in range(JOBS)]
         handles = list(pool.map(executor.submit, specs))
