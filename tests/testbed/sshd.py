@@ -59,14 +59,9 @@ class Sshd:
         """How many times somebody was authenticated."""
         return self.log.count("Accepted publickey")
 
-    def sessions(self) -> list[int]:
-        """The processes that serve connections."""
-        children = Path(f"/proc/{self.pid}/task/{self.pid}/children")
-        return [int(pid) for pid in children.read_text().split()]
-
     def cut(self) -> None:
-        """End every connection, as a network that fails would."""
-        for pid in self.sessions():
+        """End every connection, as a network that fails would; what runs goes on."""
+        for pid in list(_servants(self.pid)):
             with suppress(ProcessLookupError):
                 os.kill(pid, signal.SIGKILL)
 
@@ -89,6 +84,15 @@ class Sshd:
             "StrictHostKeyChecking yes",
         ]
         self.config.write_text("\n    ".join(text) + "\n")
+
+
+def _servants(pid: int) -> Iterator[int]:
+    """The processes of sshd below this one, which serve connections."""
+    with suppress(OSError):
+        for child in map(int, Path(f"/proc/{pid}/task/{pid}/children").read_text().split()):
+            if Path(f"/proc/{child}/comm").read_text().startswith("sshd"):
+                yield child
+                yield from _servants(child)
 
 
 @contextmanager
