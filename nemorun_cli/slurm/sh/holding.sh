@@ -24,11 +24,13 @@ known() {
     for file in "$1/submitted" "$1/native_id"; do
         [ ! -s "$file" ] || { head -n 1 "$file" && return 0; }
     done
-    rows=$(squeue --noheader --states=all --user="$(id -un)" --format='%i|%j|%k' $only 2>&1) || {
+    rows=$(squeue --noheader --states=all --user="$(id -un)" --format='%i|%T|%N|%j|%k' $only 2>&1) || {
         printf '%s\n' "$rows" >&2
         return 2
     }
-    found=$(printf '%s\n' "$rows" | grep -F -e "nemorun:$1" -e "nemorun-${1%-*}|" | tail -n 1)
+    # Some jobs that Slurm refuses are in the queue for a while, as FAILED and without a node.
+    found=$(printf '%s\n' "$rows" | grep -v '^[^|]*|FAILED||' |
+        grep -F -e "nemorun:$1" -e "nemorun-${1%-*}|" | tail -n 1)
     [ -n "$found" ] || return 1
     printf '%s%s\n' "${found%%|*}" "${only:+;${only#-M}}"
 }
