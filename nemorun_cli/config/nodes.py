@@ -90,6 +90,13 @@ def key_of(node: Any, parameter: inspect.Parameter) -> str | int:
     return parameter.name
 
 
+def field(node: Any, name: str | int) -> inspect.Parameter | None:
+    """The parameter that has this name to be set by; None if there is none."""
+    found = parameters(node).get(str(name))
+    named = found is not None and found.kind in (found.POSITIONAL_OR_KEYWORD, found.KEYWORD_ONLY)
+    return found if named and isinstance(name, str) else None
+
+
 def fields(node: Any) -> Iterator[inspect.Parameter]:
     """The parameters that have a name to be set by."""
     for parameter in parameters(node).values():
@@ -147,13 +154,15 @@ def values(node: Any) -> Iterator[tuple[str | int, Any]]:
             yield parameter.name, default_of(node, parameter)
 
 
-def place_of(node: Any, key: str | int) -> str | int:
-    """What a stored config files an argument under: its position, if a later one has no name."""
+def places_of(node: Any) -> dict[str, int]:
+    """What a stored config files under its position, as one behind it has nothing else."""
     last = max((each for each in node.__arguments__ if isinstance(each, int)), default=-1)
-    for index, parameter in enumerate(list(parameters(node).values())[: last + 1]):
-        if parameter.kind is parameter.POSITIONAL_OR_KEYWORD and parameter.name == key:
-            return index
-    return key
+    known = list(parameters(node).values())[: last + 1]
+    return {
+        each.name: index
+        for index, each in enumerate(known)
+        if each.kind is each.POSITIONAL_OR_KEYWORD
+    }
 
 
 def get(node: Any, key: str | int, parameter: inspect.Parameter | None) -> Any:
@@ -254,10 +263,9 @@ def default_of(node: Any, parameter: inspect.Parameter) -> Any:
         return MISSING
     target = target_of(node)
     if isinstance(target, type) and dataclasses.is_dataclass(target):
-        made = {each.name: each.default_factory for each in dataclasses.fields(target)}
-        factory = made.get(parameter.name, dataclasses.MISSING)
-        if factory is not dataclasses.MISSING:
-            return factory()
+        own = target.__dataclass_fields__.get(parameter.name)
+        if own is not None and own.default_factory is not dataclasses.MISSING:
+            return own.default_factory()
     return _copied(parameter.default)
 
 

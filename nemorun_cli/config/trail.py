@@ -74,8 +74,10 @@ class Trail:
     def _arguments(self, config: Any) -> Iterator[tuple[str, Any, str | int]]:
         """What is set or was; also what an override has put back to its default."""
         for path, node in nodes.walk(config):
+            places = nodes.places_of(node)
             for key in {**nodes.arguments(node), **self._events.get(id(node), {})}:
-                yield format_path((*path, Step(name=nodes.place_of(node, key)))), node, key
+                name = places.get(key, key) if isinstance(key, str) else key
+                yield format_path((*path, Step(name=name))), node, key
 
 
 class _Story:

@@ -85,9 +85,9 @@ class Walk:
 
     def _parameter(self, node: Any, step: Step) -> tuple[Any, Any]:
         """What the step names in a node: its key, and the parameter where it has one."""
-        for parameter in nodes.fields(node):
-            if parameter.name == step.name:
-                return parameter.name, parameter
+        parameter = nodes.field(node, step.name)
+        if parameter is not None:
+            return parameter.name, parameter
         if isinstance(step.name, int):
             found = nodes.at_position(node, step.name)
             if found is not None:

@@ -288,11 +288,15 @@ def main() -> None:
     parser.add_argument("--many", type=int, default=100_000, help="runs in the large store")
     parser.add_argument("--log-megabytes", type=int, default=1024)
     options = parser.parse_args()
+    sys.path.insert(0, str(Path(__file__).parents[2]))
+    from tests.benchmarks.overriding import overriding
+
     with tempfile.TemporaryDirectory() as folder:
         bench = Bench(Path(folder), many=options.many, log_megabytes=options.log_megabytes)
         bench.prepare()
         parts: list[Callable[[], None]] = [
             bench.starting,
+            lambda: overriding(bench),
             bench.resident,
             bench.tailing,
             bench.following,
