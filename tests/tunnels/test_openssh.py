@@ -19,6 +19,7 @@ from nemorun_cli.tunnels import tunnel_for
 from tests.testbed.sshd import Sshd, new_key
 from tests.tunnels.conftest import Start
 
+Until = Callable[[Callable[[], bool]], None]
 SCRIPT = "import sys\nfrom nemorun_cli.tunnels import tunnel_for\n"
 
 
@@ -31,8 +32,13 @@ def three_times(tunnel: Tunnel) -> None:
         assert tunnel.run(f"echo {number}").out == b"%d\n" % number
 
 
-def the_socket(sockets: Path, before: set[Path]) -> Path:
+def ended(server: Sshd, sockets: Path, until: Until) -> Path:
+    """Where the socket was of a shared connection that has ended."""
+    before = set(sockets.iterdir())
+    to(server).run("true")
     (path,) = (path for path in set(sockets.iterdir()) - before if path.is_socket())
+    server.cut()
+    until(lambda: not path.exists())
     return path
 
 
@@ -133,9 +139,7 @@ class TestRequired:
 
         assert refused.value.hint == f"run: ssh -F {server.config} {flag} box"
 
-    def test_it_never_logs_in(
-        self, server: Sshd, sockets: Path, until: Callable[[Callable[[], bool]], None]
-    ) -> None:
+    def test_it_never_logs_in(self, server: Sshd, sockets: Path, until: Until) -> None:
         server.configure(f"ControlPath {sockets.parent}/user")
         subprocess.run(["ssh", "-F", str(server.config), "-fNM", "box"], check=True)
         tunnel = to(server, master="require")
@@ -162,11 +166,8 @@ class TestBroken:
         three_times(tunnel)
         assert server.logins == 2
 
-    def test_a_dead_socket_is_replaced(self, server: Sshd, sockets: Path) -> None:
-        before = set(sockets.iterdir())
-        to(server).run("true")
-        path = the_socket(sockets, before)
-        subprocess.run(["ssh", "-S", path, "-O", "exit", "box"], check=True, capture_output=True)
+    def test_a_dead_socket_is_replaced(self, server: Sshd, sockets: Path, until: Until) -> None:
+        path = ended(server, sockets, until)
         with socket.socket(socket.AF_UNIX) as dead:
             dead.bind(str(path))
 
@@ -174,11 +175,10 @@ class TestBroken:
 
         assert server.logins == 2
 
-    def test_a_socket_that_never_answers_is_given_up(self, server: Sshd, sockets: Path) -> None:
-        before = set(sockets.iterdir())
-        to(server).run("true")
-        path = the_socket(sockets, before)
-        subprocess.run(["ssh", "-S", path, "-O", "exit", "box"], check=True, capture_output=True)
+    def test_a_socket_that_never_answers_is_given_up(
+        self, server: Sshd, sockets: Path, until: Until
+    ) -> None:
+        path = ended(server, sockets, until)
         with socket.socket(socket.AF_UNIX) as deaf:
             deaf.bind(str(path))
             deaf.listen()
