@@ -27,7 +27,7 @@ def _hints(target: Any) -> dict[str, Any]:
         found = _one_by_one(source)
     owners = dict.fromkeys(found, owner)
     for each in reversed(source.__mro__) if isinstance(source, type) else ():
-        owners |= dict.fromkeys(vars(each).get("__annotations__", {}), each)
+        owners |= dict.fromkeys(inspect.get_annotations(each), each)
     return _with_arguments(found, owners, target)
 
 

@@ -139,8 +139,15 @@ def test_a_mapping_makes_a_record_where_there_is_none(tmp_path: Path) -> None:
 def test_a_finished_record_is_no_tuple(tmp_path: Path, argument: str) -> None:
     made = config(betas=Betas(0.5))
 
-    with pytest.raises(UsageError, match=r"finished Betas|not Betas\(first=0.5"):
+    with pytest.raises(UsageError) as raised:
         after("", tmp_path, argument, of=made)
+
+    (found,) = raised.value.problems
+    if "+=" in argument or "-=" in argument:
+        assert "a number, text or collection to change, not Betas(first=0.5" in found.message
+    else:
+        assert found.message == "betas is a finished Betas"
+        assert found.hint == "let the recipe use fdl.Config(Betas, ...)"
 
 
 def test_a_factory_is_named_at_any_depth(tmp_path: Path) -> None:
@@ -219,8 +226,9 @@ def test_nothing_is_none_where_none_is_allowed(tmp_path: Path) -> None:
     assert (made.betas, made.optim, made.blocks) == (None, None, None)
     assert (other.when, other.whatever, other.title) == (None, {"a:b": None}, "null")
     (tmp_path / "a.json").write_text('{"title": null}')
-    with pytest.raises(UsageError, match="title expects str, got nothing"):
+    with pytest.raises(UsageError, match="title expects str, got nothing") as raised:
         parts.apply(config(), [], ["a.json"], tmp_path)
+    assert raised.value.problems[0].hint == "'' would be an empty text"
 
 
 def test_all_files_are_read_before_anything_is_told(tmp_path: Path) -> None:
