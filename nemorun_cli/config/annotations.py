@@ -10,7 +10,7 @@ from collections import abc
 from datetime import date, datetime, time, timedelta
 from typing import Any
 
-from nemorun_cli.config.hints import hints_of
+from nemorun_cli.config.hints import filled, hints_of
 
 UNTYPED = Any
 MAPPINGS = (dict, abc.Mapping, abc.MutableMapping)
@@ -176,6 +176,9 @@ def _inner(annotation: Any) -> Any:
     if typing.get_origin(annotation) is not None and not hasattr(annotation, "__args__"):
         return typing.get_origin(annotation)  # Of `typing.List` without brackets.
     meant = getattr(annotation, "__value__", None)  # Of `type Name = ...`.
+    variables = getattr(annotation, "__type_params__", ()) if meant is not None else ()
+    if variables and typing.get_args(annotation):
+        meant = filled(meant, dict(zip(variables, typing.get_args(annotation), strict=False)))
     return next((each for known, each in _BARE.items() if annotation is known), meant)
 
 

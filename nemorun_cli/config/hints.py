@@ -59,7 +59,7 @@ def _with_arguments(hints: dict[str, Any], owners: Any, target: Any) -> dict[str
     known = dict(_arguments(target))
     if not any(known.values()):
         return hints
-    return {name: _filled(hint, known.get(owners[name], {})) for name, hint in hints.items()}
+    return {name: filled(hint, known.get(owners[name], {})) for name, hint in hints.items()}
 
 
 def _arguments(target: Any) -> Iterator[tuple[type, dict[Any, Any]]]:
@@ -72,10 +72,11 @@ def _arguments(target: Any) -> Iterator[tuple[type, dict[Any, Any]]]:
         given = dict(zip(variables, typing.get_args(target), strict=False))
     yield origin, given
     for base in vars(origin).get("__orig_bases__", origin.__bases__):
-        yield from _arguments(_filled(base, given))
+        yield from _arguments(filled(base, given))
 
 
-def _filled(hint: Any, given: dict[Any, Any]) -> Any:
+def filled(hint: Any, given: dict[Any, Any]) -> Any:
+    """The type with others in the place of its type variables."""
     if isinstance(hint, typing.TypeVar):
         return given.get(hint, hint)
     wanted = getattr(hint, "__parameters__", ())

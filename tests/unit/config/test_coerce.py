@@ -14,6 +14,7 @@ from typing import Annotated, Any, Literal, NewType, Optional, TypeVar, Union
 import pytest
 from hypothesis import given
 from hypothesis import strategies as st
+from typing_extensions import TypeAliasType
 
 from nemorun_cli.config.annotations import WRITABLE, name_of
 from nemorun_cli.config.coerce import _READERS, coerce
@@ -35,6 +36,7 @@ class Model: ...
 Steps = NewType("Steps", int)
 Bound = TypeVar("Bound", bound=float)
 Free = TypeVar("Free")
+Maybe = TypeAliasType("Maybe", Union[Free, None], type_params=(Free,))  # noqa: UP007
 
 VALUES: list[tuple[str, Any, Any]] = [
     # Text is taken as it is.
@@ -144,6 +146,9 @@ VALUES: list[tuple[str, Any, Any]] = [
     ("3", Steps, 3),
     ("3", Bound, 3.0),
     ("3", Free, 3),
+    ("3", Maybe, 3),
+    ("3", Maybe[float], 3.0),
+    ("none", Maybe[int], None),
     # No type: a literal if it looks like one, else text.
     ("3", Any, 3),
     ("3.0", Any, 3.0),
@@ -192,6 +197,7 @@ REFUSED: list[tuple[str, Any, str]] = [
     ("1", bool, "true or false"),
     ("x", None, "none"),
     ("x", int | None, "int or none"),
+    ("x", Maybe[int], "int or none"),
     ("", int | None, "int or none"),
     ("x", int | float, "int | float"),
     ("x", int | float | None, "int | float | none"),
