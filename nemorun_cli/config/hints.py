@@ -19,6 +19,11 @@ def hints_of(target: Any) -> dict[str, Any]:
     return found[1]
 
 
+def is_typeddict(target: Any) -> bool:
+    """As in typing, but also of the module typing_extensions."""
+    return dict in getattr(target, "__mro__", ()) and hasattr(target, "__required_keys__")
+
+
 def _hints(target: Any) -> dict[str, Any]:
     source, owner = _annotated(typing.get_origin(target) or target)
     try:
@@ -36,7 +41,7 @@ def _annotated(target: Any) -> tuple[Any, Any]:
     if not isinstance(target, type):
         call = getattr(target, "__call__", None)  # noqa: B004
         return target if hasattr(target, "__annotations__") else call, None
-    for owner in () if typing.is_typeddict(target) else target.__mro__[:-1]:
+    for owner in () if is_typeddict(target) else target.__mro__[:-1]:
         own = vars(owner)
         if "__init__" in own or "__new__" in own:
             made = own.get("__init__", owner.__new__)
