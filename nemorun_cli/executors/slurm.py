@@ -156,6 +156,10 @@ class SlurmExecutor:
         """As of a question that any process of this user asked less than `poll_interval` ago."""
         return self._statuses(handles, floor=self.poll_interval)
 
+    def floor(self) -> float:
+        """As long as any process of this user shares an answer."""
+        return self.poll_interval
+
     def poll_now(self, handles: Sequence[JobHandle]) -> dict[JobHandle, JobStatus]:
         """As of a question that is two seconds old at most."""
         return self._statuses(handles, floor=min(_FRESH_NOW, self.poll_interval))
@@ -239,13 +243,10 @@ class SlurmExecutor:
     def _statuses(
         self, handles: Sequence[JobHandle], *, floor: float
     ) -> dict[JobHandle, JobStatus]:
-        from hashlib import sha256
+        from nemorun_cli.slurm.enquiries import enquiries_about
 
-        from nemorun_cli.slurm.enquiries import Enquiries
-
-        name = sha256(self.target.encode()).hexdigest()[:16]
-        path = Path(self.queries, f"slurm-{name}.json")
-        return Enquiries(path=path).statuses(handles, self._ask, floor=floor, now=time.time())
+        shared = enquiries_about(self.target, Path(self.queries))
+        return shared.statuses(handles, self._ask, floor=floor, now=time.time())
 
     def _ask(self, jobs: str, token: str) -> str:
         script = scripts.enquiry(self.job_dir, token=token)
