@@ -10,11 +10,23 @@ begin() {
         echo "nemorun: this run has ended; \`nemorun rerun\` starts it again" >&2
         exit 0
     fi
+    only_one
     printf '%s\n' "$mine" >"incarnation.$$" && mv -f "incarnation.$$" incarnation
-    printf '%s\n' "$SLURM_JOB_ID" >native_id
     [ -e exit.json.part ] || printf '%512s' '' >exit.json.part
     rm -f last_words.json
     [ "$mine" = 0 ] || tell_earlier
+}
+
+# only_one: Slurm may have taken a job twice, if it was slow to say that it had. The first to write its
+# number is the run's job; another one just ends.
+only_one() {
+    printf '%s\n' "$SLURM_JOB_ID" >"native_id.$SLURM_JOB_ID"
+    ln "native_id.$SLURM_JOB_ID" native_id 2>/dev/null
+    rm -f "native_id.$SLURM_JOB_ID"
+    [ "$(cat native_id 2>/dev/null)" != "$SLURM_JOB_ID" ] || return 0
+    [ -s native_id ] || return 0  # A full disk.
+    echo "nemorun: this run is job $(cat native_id); job $SLURM_JOB_ID has nothing to do" >&2
+    exit 0
 }
 
 # A node that was taken for dead may come back with an older start of the same job on it.
