@@ -65,6 +65,9 @@ def go(
     raise AssertionError((given, title, folder, more))
 
 
+ADAM = "_target_: 'tests.unit.config.parts:AdamW'"
+
+
 def config(**arguments: Any) -> Any:
     return fdl.Partial(go, **{"optim": fdl.Config(AdamW, lr=0.1), **arguments})
 
@@ -188,6 +191,11 @@ def test_functions_and_classes_go_by_their_names(tmp_path: Path) -> None:
         ("color: {_type_: enum, value: os:X.Y}", "expects code that is known here", ""),
         ("whatever: {_type_: pickle, value: x}", "expects one of tuple, list, set", "pickle"),
         ("whatever: {_type_: bytes, value: '?'}", "expects the value of a bytes", ""),
+        (f"optim: {{{ADAM}, _args_: [1, [2, 3], [], []]}}", "expects what AdamW takes", ""),
+        (f"optim: {{{ADAM}, _args_: [x]}}", "optim[0] expects float, got 'x'", "x"),
+        (f"optim: {{{ADAM}, _tags_: {{lrr: []}}}}", "expects the tags of AdamW, which has no", ""),
+        (f"optim: {{{ADAM}, _tags_: {{9: []}}}}", "expects the tags of AdamW, which has no", ""),
+        (f"optim: {{{ADAM}, _kind_: call}}", "expects one of config, partial, arg_factory", "call"),
         ("whatever: {_type_: dict, value: [[1]]}", "expects a pair of key and value", "[1]"),
         ("whatever: {_ref_: 3, _id_: 3}", "expects '_target_', or '_type_' and 'value'", ""),
         ("_type_: tuple\nvalue: [1]", "expects a whole config", ""),
