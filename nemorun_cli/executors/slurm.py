@@ -4,27 +4,15 @@ import secrets
 import shlex
 import time
 from collections.abc import Iterator, Sequence
+from contextlib import suppress
 from dataclasses import dataclass, replace
 from pathlib import Path, PurePath, PurePosixPath
 from typing import Any, ClassVar, Self
 
 from nemorun_cli import jobfolder, processes
-from nemorun_cli.core.errors import (
-    NotSentError,
-    SpecError,
-    UnreachableError,
-    UsageError,
-)
+from nemorun_cli.core.errors import NotSentError, SpecError, UnreachableError, UsageError
 from nemorun_cli.core.ids import created_at
-from nemorun_cli.core.jobs import (
-    JobHandle,
-    JobSpec,
-    JobStatus,
-    LogLine,
-    Plan,
-    Resources,
-    setting,
-)
+from nemorun_cli.core.jobs import JobHandle, JobSpec, JobStatus, LogLine, Plan, Resources, setting
 from nemorun_cli.core.ports import Finished, Tunnel
 from nemorun_cli.slurm import scripts
 from nemorun_cli.slurm.asking import SlurmResources
@@ -56,7 +44,7 @@ class SlurmExecutor:
     @classmethod
     def here(cls, home: PurePath, **settings: Any) -> Self:  # noqa: ANN401
         """The executor that the settings describe; on this machine jobs lie in the store."""
-        given = {name: value for name, value in settings.items() if value}
+        given = {name: value for name, value in settings.items() if value != ""}
         host, folder = given.get("host", ""), given.pop("job_dir", "")
         if host and not folder.startswith("/"):
             raise UsageError(
@@ -68,7 +56,10 @@ class SlurmExecutor:
         if "%" in folder:
             raise UsageError(f"job_dir: {folder!r} holds a '%', which Slurm replaces")
         known = {"machine": processes.machine(), "queries": str(home / "queries"), **given}
-        return cls(**known, job_dir=folder)
+        found = cls(**known, job_dir=folder)
+        if host:
+            found._way()  # What is wrong with it is told before a run is recorded.
+        return found
 
     @property
     def target(self) -> str:
@@ -189,7 +180,7 @@ class SlurmExecutor:
             from nemorun_cli.farlogs import FarLogs
 
             far = FarLogs(tunnel=self._way(), folder=folder, rank=rank, tail=tail)
-            return far.follow(over) if follow else far.read()
+            return self._to_the_end(far.follow(over), handle) if follow else far.read()
         from nemorun_cli import joblogs
 
         if not follow:
@@ -247,6 +238,13 @@ class SlurmExecutor:
 
         shared = enquiries_about(self.target, Path(self.queries))
         return shared.statuses(handles, self._ask, floor=floor, now=time.time())
+
+    def _to_the_end(self, lines: Iterator[LogLine], handle: JobHandle) -> Iterator[LogLine]:
+        """These lines; then who asks next is told that the job has ended."""
+        yield from lines
+        with suppress(UnreachableError):
+            if not self.poll([handle])[handle].state.terminal:
+                self._statuses([handle], floor=0)
 
     def _ask(self, jobs: str, token: str) -> str:
         script = scripts.enquiry(self.job_dir, token=token)

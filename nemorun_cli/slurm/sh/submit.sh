@@ -48,8 +48,9 @@ fi
 echo "$code" >"$key/sbatch.$turn.code"
 [ ! -s "$key/sbatch.err" ] || cat "$key/sbatch.err" >&2
 wait
-if [ "$code" = 126 ] || [ "$code" = 127 ]; then
-    # There is no sbatch.
+if [ "$code" = 126 ] || [ "$code" = 127 ] ||
+    grep -qE 'establish a configuration source|process configuration file' "$key/sbatch.err"; then
+    # There is no sbatch, or none that knows a cluster: nobody was asked for anything.
     make "$key" "token.$((turn + 1))" void
     rm -f "$key/secrets"
     say ended "$code"
