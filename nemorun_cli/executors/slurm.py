@@ -241,10 +241,14 @@ class SlurmExecutor:
 
     def _to_the_end(self, lines: Iterator[LogLine], handle: JobHandle) -> Iterator[LogLine]:
         """These lines; then who asks next is told that the job has ended."""
+        from nemorun_cli.watching import nap
+
         yield from lines
         with suppress(UnreachableError):
-            if not self.poll([handle])[handle].state.terminal:
-                self._statuses([handle], floor=0)
+            for _ in range(3):  # An answer that many share may be older than the end.
+                if self.poll_now([handle])[handle].state.terminal:
+                    return
+                nap(_FRESH_NOW)
 
     def _ask(self, jobs: str, token: str) -> str:
         script = scripts.enquiry(self.job_dir, token=token)
@@ -271,9 +275,8 @@ class SlurmExecutor:
             )
         if spec.code is None:
             return spec
-        from nemorun_cli.sending import remote
-
-        return replace(spec, code=replace(spec.code, path=remote(spec.code, self._code_folder())))
+        path = str(PurePosixPath(self._code_folder(), spec.code.hash))
+        return replace(spec, code=replace(spec.code, path=path))
 
     def _code_folder(self) -> str:
         return str(PurePosixPath(self.job_dir, "code"))
