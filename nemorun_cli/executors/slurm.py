@@ -53,8 +53,8 @@ class SlurmExecutor:
             )
         if not host:
             folder = str(Path(folder or home / "jobs").expanduser().absolute())
-        if "%" in folder:
-            raise UsageError(f"job_dir: {folder!r} holds a '%', which Slurm replaces")
+        if bad := {"%", "\\"} & set(folder):
+            raise UsageError(f"job_dir: {folder} holds a {min(bad)}, which Slurm takes for its own")
         known = {"machine": processes.machine(), "queries": str(home / "queries"), **given}
         found = cls(**known, job_dir=folder)
         if host:

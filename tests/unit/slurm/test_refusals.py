@@ -31,6 +31,12 @@ def test_what_is_no_host_is_refused_at_once(tmp_path: Path, host: str) -> None:
         SlurmExecutor.here(tmp_path, host=host, job_dir="/jobs")
 
 
+@pytest.mark.parametrize("folder", ["/jobs/100%", "/jobs/back\\slash"])
+def test_a_folder_whose_name_slurm_would_change_is_refused(tmp_path: Path, folder: str) -> None:
+    with pytest.raises(UsageError, match="takes for its own"):
+        SlurmExecutor.here(tmp_path, job_dir=folder)
+
+
 def test_a_poll_interval_of_nothing_is_one(tmp_path: Path) -> None:
     assert SlurmExecutor.here(tmp_path, poll_interval=0).poll_interval == 0
 
