@@ -54,13 +54,15 @@ members() { :; }
 # signal_all NAME: to the tasks on all nodes. KILL by the number of the step: for a whole job it
 # would end this script too.
 signal_all() {
-    for step in $(squeue -h -s -j "$SLURM_JOB_ID" -o %i 2>/dev/null); do
+    steps='' signalled=''
+    still_mine && steps=$(squeue -h -s -j "$SLURM_JOB_ID" -o %i 2>/dev/null)
+    for step in $steps; do
         case ${step##*.} in
             *[!0-9]*) ;;
             *) scancel --signal="$1" "$step" 2>/dev/null && signalled=1 ;;
         esac
     done
-    [ -n "${signalled:-}" ] || kill -s "$1" "$payload" 2>/dev/null
+    [ -n "$signalled" ] || kill -s "$1" "$payload" 2>/dev/null
 }
 
 # near_the_end: Slurm sends its signal up to a minute early (sbatch(1), --signal); who does not
@@ -78,6 +80,7 @@ near_the_end() {
     fi
 }
 trap 'interrupted=1; near_the_end' USR2
+trap 'interrupted=1 told_to_end=1; on_stop signal' TERM INT
 
 # judge: srun gives the highest code of all tasks, and those it ended itself have high ones. Before a
 # failure is the payload's own, Slurm is asked whether it is ending the job, and every node is.
@@ -113,9 +116,10 @@ nodes_answer() {
         --ntasks="$SLURM_JOB_NUM_NODES" --ntasks-per-node=1 true >/dev/null 2>&1
 }
 
-# hold: until Slurm ends this script, which it is about to do.
+# hold: until Slurm ends this script, which it is about to do; or has told it to, without effect.
 hold() {
     trap - TERM INT
+    [ -z "${told_to_end:-}" ] || exit 75
     sleep 900 &
     wait "$!"
 }
