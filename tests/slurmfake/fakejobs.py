@@ -95,12 +95,13 @@ def environment_of(job: Job, world: World) -> dict[str, str]:
 
 
 def end_all(folder: str, number: str) -> None:
-    """Kill what a start has left: whatever says in its environment that it is of this job."""
-    mark, own = f"SLURM_JOB_ID={number}".encode(), f"PATH={folder}/bin:".encode()
+    """Kill what a start has left: whatever says in its environment that it is of this job here."""
+    own = f"PATH={folder}/bin:".encode()
+    marks = {f"SLURM_JOB_ID={number}".encode(), b"SLURMD_NODENAME=n1"}
     for entry in Path("/proc").iterdir():
         try:
             variables = entry.joinpath("environ").read_bytes().split(b"\0")
-            if mark in variables and any(each.startswith(own) for each in variables):
+            if marks <= set(variables) and any(each.startswith(own) for each in variables):
                 os.kill(int(entry.name), signal.SIGKILL)
         except (OSError, ValueError):
             continue
@@ -126,6 +127,7 @@ def srun(folder: str, words: list[str]) -> int:
         files = outputs(options)
         tasks = [start(command, number, count, nodes, files) for number in range(count)]
         world["steps"][step] = [task.pid for task in tasks]
+        forward(tasks)
     readers = [label(task, number) for number, task in enumerate(tasks) if "label" in options]
     codes = ended(tasks, kill="kill-on-bad-exit" in options)
     for reader in readers:
@@ -163,6 +165,17 @@ def start(
         stdout=files[0] or labelled,
         stderr=files[1] or (subprocess.STDOUT if labelled else None),
     )
+
+
+def forward(tasks: list["subprocess.Popen[bytes]"]) -> None:
+    """Pass on the signals that srun gets."""
+
+    def passed(number: int, _: object) -> None:
+        for task in tasks:
+            os.kill(task.pid, number)
+
+    for each in (signal.SIGHUP, signal.SIGTERM, signal.SIGUSR1, signal.SIGUSR2):
+        signal.signal(each, passed)
 
 
 def label(task: "subprocess.Popen[bytes]", number: int) -> threading.Thread:
