@@ -237,7 +237,7 @@ class SlurmExecutor:
         from nemorun_cli.slurm.enquiries import enquiries_about
 
         shared = enquiries_about(self.target, Path(self.queries))
-        return shared.statuses(handles, self._ask, floor=floor, now=time.time())
+        return shared.statuses(handles, self._ask, floor=floor, clock=time.time)
 
     def _to_the_end(self, lines: Iterator[LogLine], handle: JobHandle) -> Iterator[LogLine]:
         """These lines; then who asks next is told that the job has ended."""
