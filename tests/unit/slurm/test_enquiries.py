@@ -161,9 +161,7 @@ def test_patience_begins_when_all_have_answered(enquiries: Enquiries) -> None:
     cluster.accounting = ""
 
     states = [
-        enquiries.statuses([handle(1)], cluster, floor=FLOOR, clock=at(NOW + 550 + passed))[
-            handle(1)
-        ]
+        enquiries.statuses([handle(1)], cluster, floor=0, clock=at(NOW + 550 + passed))[handle(1)]
         for passed in (0.0, PATIENCE - 1, PATIENCE)
     ]
 
