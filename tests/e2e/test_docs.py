@@ -1,19 +1,26 @@
 """The pages of docs/ tell the truth: their files are written, their commands run as shown."""
 
+import dataclasses
 import os
 import re
+import typing
 from collections.abc import Iterator
 from pathlib import Path
 
 import pexpect
 import pytest
 
+from nemorun_cli import settings
+from nemorun_cli.core import ports
+from nemorun_cli.executors.slurm import SlurmExecutor
+from nemorun_cli.slurm.asking import SlurmResources
 from tests.conftest import NEMORUN, Nemorun
 
 DOCS = Path(__file__).parents[2] / "docs"
 EXECUTED = ("overrides.md", "recipes.md")
 FENCED = re.compile(r"^```(\S*)(?: (\S+))?\n(.*?)^```$", re.MULTILINE | re.DOTALL)
 WRITE = os.environ.get("NEMORUN_GOLDEN") == "write"
+TABLE = re.compile(r"(?<=<!-- settings -->\n).*(?=<!-- end -->)", re.DOTALL)
 KINDS = ("console", "python", "yaml", "toml", "json", "text", "sh", "")
 
 
@@ -83,3 +90,41 @@ def test_every_block_is_of_a_known_kind(page: str) -> None:
     assert text.count("\n```") == 2 * len(FENCED.findall(text))
     if page in EXECUTED:
         assert "console" in kinds
+
+
+def test_the_table_has_every_setting_of_slurm() -> None:
+    before = (DOCS / "slurm.md").read_text()
+    rows = [row for kind in (SlurmExecutor, SlurmResources) for row in rows_of(kind)]
+
+    table = "".join(["| setting | type | unless set | what it is |\n|---|---|---|---|\n", *rows])
+    after = TABLE.sub(lambda _: table, before)
+
+    if WRITE:
+        (DOCS / "slurm.md").write_text(after)
+    assert (DOCS / "slurm.md").read_text() == after, "`make golden` and read the diff"
+
+
+def rows_of(kind: type) -> Iterator[str]:
+    """A row of the table for each setting."""
+    hints = typing.get_type_hints(kind)
+    for each in dataclasses.fields(kind):
+        if each.metadata:
+            how, words = each.metadata["kind"], ", ".join(each.metadata["choices"])
+            value = settings.as_text(each.default, how)
+            unless = f"`{value}`" if value else ""
+            doc = each.metadata["doc"] + (f" ({words})" if words else "")
+            what = settings.type_text(hints[each.name], how)
+            yield f"| `{each.name}` | {what} | {unless} | {doc} |\n"
+
+
+def test_every_optional_protocol_is_named_where_executors_are_explained() -> None:
+    optional = {
+        name
+        for name, each in vars(ports).items()
+        if isinstance(each, type) and getattr(each, "_is_runtime_protocol", False)
+    }
+
+    named = (DOCS / "writing-an-executor.md").read_text()
+
+    assert len(optional) > 5
+    assert {name for name in optional if f"`{name}`" not in named} == set()

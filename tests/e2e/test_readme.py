@@ -30,6 +30,12 @@ def test_every_command_line_names_what_exists() -> None:
 
 
 def test_every_launch_resolves(nemorun: Nemorun) -> None:
+    (profile,) = re.findall(
+        r"(?:^    .*\n)*^    \[executors.*\n(?:    .+\n)+", README, re.MULTILINE
+    )
+    settings = nemorun.home / ".config" / "nemorun" / "config.toml"
+    settings.parent.mkdir(parents=True)
+    settings.write_text(textwrap.dedent(profile))
     lines = [line.partition("  #")[0] for line in shell_lines() if " launch " in line]
 
     for line in lines:
