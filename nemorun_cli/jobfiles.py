@@ -136,7 +136,9 @@ def _with_first_failure(files: JobFiles, status: JobStatus) -> JobStatus:
     if failure is None or status.reason is Reason.TIME_LIMIT:
         return status
     import_error = failure.get("kind") == "import_error"
-    rank = _whole(failure.get("rank")) if files.ranks > 1 else None
+    rank = _whole(failure.get("rank"))
+    if files.ranks <= 1 and not rank:  # The others may have been ended before they had logs.
+        rank = None
     message = str(failure.get("message") or "")
     return replace(
         status,

@@ -4,12 +4,12 @@ cd "$folder" || exit 1
 ids='' harder=''
 while read -r key id; do
     [ ! -e "$key/exit.json" ] || continue
+    ids="$ids $id"
+    [ -e "$key/cancel" ] || { : >"$key/cancel" && continue; } 2>/dev/null
     grace=$(sed -n 's/^grace=//p' "$key/job.sh" 2>/dev/null)
     if [ -n "$(find "$key/cancel" -mmin "+$(((${grace:-60} + 119) / 60))" 2>/dev/null)" ]; then
         harder="$harder $id"
     fi
-    [ -e "$key/cancel" ] || : >"$key/cancel"
-    ids="$ids $id"
 done
 
 # A few hundred at a time: each call of scancel is a request to the controller. Of those that have
