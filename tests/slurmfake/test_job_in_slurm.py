@@ -290,7 +290,7 @@ def test_a_job_that_was_requeued_goes_on_in_its_next_attempt(
     assert job.text("logs/1/started") == job.text("logs/2/started") == ""
 
 
-def test_a_job_that_could_say_how_it_was_taken_away_is_believed(
+def test_a_job_that_was_told_to_end_learns_why_when_it_starts_again(
     launch: Callable[..., Job], world: World, shell: str
 ) -> None:
     script = f'[ "$NEMORUN_ATTEMPT" = 1 ] || exit 0; {LISTENS.format(code=1)}'
@@ -300,7 +300,7 @@ def test_a_job_that_could_say_how_it_was_taken_away_is_believed(
     world.requeue(job.number, "PREEMPTED")
 
     assert job.ended().state is JobState.SUCCEEDED
-    assert job.reasons() == ["signal", None]
+    assert job.reasons() == ["preempted", None]
     assert job.text("last_words.json") == ""
 
 

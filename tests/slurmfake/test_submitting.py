@@ -24,7 +24,7 @@ from tests.conftest import Nemorun
 from tests.slurmfake.tunnels import SHELLS, Breaking, Shell, Through
 from tests.slurmfake.world import REFUSED, SILENT, TIMED_OUT, World
 
-ROUNDS = int(os.environ.get("NEMORUN_CHAOS_ROUNDS", "240"))
+ROUNDS = int(os.environ.get("NEMORUN_CHAOS_ROUNDS", "200"))
 SEED = int(os.environ.get("NEMORUN_CHAOS_SEED", "1"))
 LOST: dict[str, Any] = {"act": True, "mute": True, "err": TIMED_OUT, "code": 1}
 """A call whose job is taken, but which does not get to know."""
