@@ -58,11 +58,18 @@ class _Finding:
 _Answer = dict[str, _Finding] | NemorunError
 
 
-def refresh(runs: Sequence[Run], *, ports: Ports, mode: Refresh = Refresh.AUTO) -> Observed:
+def refresh(
+    runs: Sequence[Run],
+    *,
+    ports: Ports,
+    mode: Refresh = Refresh.AUTO,
+    patience: float | None = None,
+) -> Observed:
     """The same runs, in the same order, after asking about those that may have changed.
 
     Every terminal state that is seen is recorded. A back-end that does not answer hides nothing:
-    its runs keep their last known state, with `stale_since`, and a problem tells of it.
+    its runs keep their last known state, with `stale_since`, and a problem tells of it. It has
+    `patience` seconds to answer, else as many as the mode allows.
     """
     if mode is Refresh.NEVER:
         return Observed(runs=tuple(runs))
@@ -71,7 +78,9 @@ def refresh(runs: Sequence[Run], *, ports: Ports, mode: Refresh = Refresh.AUTO) 
     news: dict[str, Run] = {}
     groups = [_glanced(group, news, ports, problems) for group in groups]
     groups = [group for group in (_due(each, ports, mode) for each in groups) if group.runs]
-    answers = _ask_all(groups, PATIENCE_NOW if mode is Refresh.NOW else PATIENCE)
+    if patience is None:
+        patience = PATIENCE_NOW if mode is Refresh.NOW else PATIENCE
+    answers = _ask_all(groups, patience)
     for group, answer in zip(groups, answers, strict=True):
         if isinstance(answer, NemorunError):
             problems.append(f"{group.executor.name} {group.executor.target}: {answer.message}")

@@ -3,7 +3,7 @@
 import time
 from collections.abc import Callable, Sequence
 
-from nemorun_cli.actions.observe import refresh
+from nemorun_cli.actions.observe import PATIENCE, PATIENCE_NOW, refresh
 from nemorun_cli.actions.wiring import Ports
 from nemorun_cli.core.ports import CanWait
 from nemorun_cli.core.runs import Run
@@ -24,15 +24,25 @@ def wait(
     `tell` is called with all runs after each look.
     """
     end = None if timeout is None else time.monotonic() + timeout
-    current = refresh(runs, ports=ports).runs
+    current = refresh(runs, ports=ports, patience=_patience(end)).runs
     while any(run.live for run in current):
         tell(current)
-        left = _STEP if end is None else min(_STEP, end - time.monotonic())
-        if left <= 0:
+        left = _left(end, _STEP)
+        if not left:
             break
         pause([run for run in current if run.live], ports=ports, timeout=left)
-        current = refresh(current, ports=ports).runs
+        current = refresh(current, ports=ports, patience=_patience(end)).runs
     return current
+
+
+def _patience(end: float | None) -> float:
+    """Seconds for an answer: who waits anyway can wait for a back-end that is slow to give it."""
+    return max(PATIENCE, _left(end, PATIENCE_NOW))
+
+
+def _left(end: float | None, most: float) -> float:
+    """Seconds until the end, and no more than `most`."""
+    return most if end is None else max(0.0, min(most, end - time.monotonic()))
 
 
 def pause(runs: Sequence[Run], *, ports: Ports, timeout: float) -> None:

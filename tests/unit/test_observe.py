@@ -15,6 +15,7 @@ from nemorun_cli.core.runs import Filter, Process, Run
 from nemorun_cli.fakes import FakeExecutor, FakeWorld
 from nemorun_cli.store.files import Store
 from nemorun_cli.store.index import Index
+from nemorun_cli.watching import nap
 
 GONE = Process(
     pid=2**22 + 1,
@@ -259,6 +260,26 @@ def test_waiting_gives_up_in_time(ports: Ports) -> None:
     (still,) = wait.wait([run], ports=ports, timeout=0.1)
 
     assert still.live
+
+
+def test_who_waits_has_patience_with_a_slow_back_end(
+    ports: Ports, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    run = launched(ports)
+    tell(run, JobStatus(state=JobState.SUCCEEDED))
+
+    def poll(self: FakeExecutor, handles: list[JobHandle]) -> dict[JobHandle, JobStatus]:
+        nap(0.3)
+        return FakeExecutor.poll(self, handles)
+
+    monkeypatch.setattr("nemorun_cli.actions.observe.PATIENCE", 0.1)
+    more_able(monkeypatch, poll=poll)
+
+    (glanced,) = refresh([run], ports=ports).runs
+    (waited,) = wait.wait([run], ports=ports, timeout=30)
+
+    assert glanced.live
+    assert waited.state is JobState.SUCCEEDED
 
 
 def abandoned(ports: Ports, submitter: Process = GONE) -> Run:

@@ -3,8 +3,6 @@
 # What begins no process, as on a crowded host, does not look like an answer: there is no `end` then.
 mark() { printf '\n%s %s\n' "$token" "$*"; }
 jobs=$(cat) || exit 1
-mark cluster
-scontrol show config 2>/dev/null | sed -n 's/^ClusterName *= *//p'
 for cluster in $(printf '%s\n' "$jobs" | sed 's/.* //' | sort -u); do
     only=''
     [ "$cluster" = - ] || only=-M$cluster
@@ -13,7 +11,11 @@ for cluster in $(printf '%s\n' "$jobs" | sed 's/.* //' | sort -u); do
     code=$?
     printf '%s\n' "$queue"
     mark queue-code "$cluster" "$code"
-    [ "$code" = 0 ] || continue
+    [ "$code" = 0 ] || continue  # A controller that is away takes its time to be so each time.
+    if [ "$cluster" = - ]; then
+        mark cluster
+        scontrol show config 2>/dev/null | sed -n 's/^ClusterName *= *//p'
+    fi
     # Accounting knows more of what is COMPLETED: the queue says so of a job whose last step failed.
     gone=$(
         { printf '%s\n---\n%s\n' "$queue" "$jobs"; } | awk -v cluster="$cluster" '
