@@ -24,8 +24,8 @@ last_turn() {
 # held FOLDER: whether the last turn may still be going on, here or on another login host.
 held() {
     last_turn "$1" && [ "$host" != void ] && [ ! -e "$1/sbatch.$turn.code" ] || return 1
-    # Whoever kills a script may leave its sbatch.
-    [ "$host" != "$(uname -n)" ] || [ -d "/proc/$pid" ] ||
+    # Whoever kills a script may leave its sbatch; and what nobody reaps is not alive.
+    [ "$host" != "$(uname -n)" ] || grep -qs '^State:[[:space:]]*[^ZX]' "/proc/$pid/status" ||
         grep -qszxF "$folder/${1##*/}/job.sh" /proc/[0-9]*/cmdline || return 1
     [ -z "$(find "$1/token.$turn" -mmin +1 2>/dev/null)" ]
 }
