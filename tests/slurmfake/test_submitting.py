@@ -206,18 +206,16 @@ def test_a_folder_that_cannot_be_written_is_a_refusal(executor: Through, world: 
     assert world.calls("sbatch") == []
 
 
-def test_a_package_that_was_cut_short_is_no_job(
-    executor: Through, world: World, way: Shell
-) -> None:
+def test_a_package_that_was_cut_short_is_no_job(executor: Through, world: World) -> None:
     spec = new_spec("true", secrets={"TOKEN": "canary"})
     whole = len(packed(executor.plan(spec), spec.secrets))
     lengths = [*range(0, whole, 512), *range(1, whole, 4099)]
-    cut = Cutting(way, lengths)
+    cut = Cutting(executor.way, lengths)
 
     for _ in lengths:
         with pytest.raises(NemorunError):
             submission(executor, spec)._trip(cut)
-    native = submit(executor, spec, way)
+    native = submit(executor, spec)
 
     assert [job["id"] for job in world.jobs()] == [native]
     assert (Path(executor.job_dir) / spec.key / "secrets").read_text() == "export TOKEN=canary\n"

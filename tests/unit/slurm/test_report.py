@@ -274,7 +274,7 @@ SILENCE = st.sampled_from([{}, {"-": "it does not answer"}])
 AGES = st.sampled_from([0.0, SETTLING - 1, SETTLING, PATIENCE - 1, PATIENCE, BACKLOG])
 
 
-@settings(max_examples=1500, deadline=None)
+@settings(max_examples=700, deadline=None)
 @given(ROWS, STARTS, FOLDERS, COMPLAINTS, SILENCE, st.booleans(), AGES)
 def test_no_mixture_of_words_ends_a_job_too_well_or_too_soon(
     queued: QueueRow | None,
