@@ -1,7 +1,7 @@
 # Files in a job's folder decide who may submit it, and which job it is. Each is made by link(2), by
 # one of several who try. `token.1`, `token.2` ... hold `void`, for nobody may any more, or the host,
-# the process and the nonce of one who took his turn; the next turn comes when one has ended without
-# a job. `native_id` holds the job's number, which the job itself looks at when it begins.
+# the process, the nonce and the script's token of one who took his turn; the next turn comes when one
+# has ended without a job. `native_id` holds the job's number, which the job looks at when it begins.
 
 # make FOLDER NAME TEXT: 1 if somebody has been quicker.
 make() {
@@ -24,8 +24,9 @@ last_turn() {
 # held FOLDER: whether the last turn may still be going on, here or on another login host.
 held() {
     last_turn "$1" && [ "$host" != void ] && [ ! -e "$1/sbatch.$turn.code" ] || return 1
-    # Whoever kills a script may leave its sbatch; and what nobody reaps is not alive.
-    [ "$host" != "$(uname -n)" ] || grep -qs '^State:[[:space:]]*[^ZX]' "/proc/$pid/status" ||
+    # Numbers of processes come back, and what nobody reaps is not alive: by its token a script is known.
+    # Whoever kills it may leave its sbatch.
+    [ "$host" != "$(uname -n)" ] || grep -qsaF -e "${whose##* }" "/proc/$pid/cmdline" ||
         grep -qszxF "$folder/${1##*/}/job.sh" /proc/[0-9]*/cmdline || return 1
     [ -z "$(find "$1/token.$turn" -mmin +1 2>/dev/null)" ]
 }
