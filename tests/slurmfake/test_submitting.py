@@ -3,9 +3,11 @@
 import os
 import random
 import secrets
+import signal
 import threading
 from collections.abc import Callable, Iterator
 from concurrent.futures import ThreadPoolExecutor
+from contextlib import suppress
 from dataclasses import replace
 from functools import partial
 from pathlib import Path
@@ -318,6 +320,51 @@ def test_while_a_script_is_at_it_nothing_is_final(
     busy.join()
     assert [job["id"] for job in world.jobs()] == natives
     assert not (final and natives)
+
+
+def test_another_process_of_the_same_number_is_not_at_it(
+    executor: Through, world: World, way: Shell
+) -> None:
+    spec = old_spec("true")
+    folder = Path(executor.job_dir, spec.key)
+    folder.mkdir(parents=True)
+    (folder / "token.1").write_text(f"{os.uname().nodename} {os.getpid()} nonce @token\n")
+
+    found = replace(executor, way=way).find(spec.key)
+
+    assert found is None
+    assert world.jobs() == []
+
+
+def test_an_sbatch_whose_script_was_killed_is_still_at_it(executor: Through, world: World) -> None:
+    spec = old_spec("true")
+    world.next_calls("sbatch", {"hang": 1.5, "code": 1})
+    late = threading.Thread(target=lambda: lost(submission(executor, spec), executor.way))
+    late.start()
+    wait_for(lambda: bool(world.calls("sbatch")))
+    _, pid, _ = (Path(executor.job_dir, spec.key) / "token.1").read_text().split(" ", 2)
+    os.kill(int(pid), signal.SIGKILL)
+
+    with pytest.raises(UnreachableError, match="does not say"):
+        executor.find(spec.key)
+
+    late.join()
+    wait_for(lambda: not lost_by(executor, spec.key))
+    assert executor.find(spec.key) is None
+
+
+def lost(sent: Submission, way: Tunnel) -> None:
+    with suppress(UnreachableError):
+        sent._trip(way)
+
+
+def lost_by(executor: Through, key: str) -> bool:
+    """Whether it cannot be said what became of the job."""
+    try:
+        executor.find(key)
+    except UnreachableError:
+        return True
+    return False
 
 
 def test_nobody_gives_up_what_slurm_is_silent_about(executor: Through, world: World) -> None:
