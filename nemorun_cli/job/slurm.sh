@@ -93,15 +93,19 @@ judge() {
     [ "$code" != 0 ] || return 0
     told=$(sed -n 's/.*"exit_code": *\([0-9]*\).*/\1/p' "logs/$attempt/first_failure.json" 2>/dev/null)
     code=${told:-$code}
-    [ -z "$stop" ] || return 0
+    [ -z "$ended_by" ] || return 0
     if grep -qsiE 'oom[-_ ]?kill|out of memory' "logs/$attempt/launcher.log"; then
         reason='"oom"'
-    elif taken_away; then
-        stop=signal ended_by=signal
+        return 0
+    fi
+    if taken_away; then
+        stop=signal
     elif ! nodes_answer; then
         reason='"node_failure"'
         hold
     fi
+    # A signal that has come meanwhile says the same: what took the payload now takes the job.
+    [ "$stop" != signal ] || ended_by=signal
 }
 
 taken_away() {

@@ -419,6 +419,23 @@ def test_while_slurm_takes_a_job_away_its_failure_is_not_its_own(
     assert job.ended().state is JobState.SUCCEEDED
 
 
+def test_a_failure_that_is_told_while_the_signal_comes_is_not_the_payload_s(
+    launch: Callable[..., Job], world: World, shell: str
+) -> None:
+    # What the payload has left of its failure is read until here is somebody who writes it.
+    failure = '"$NEMORUN_RUN_DIR/logs/1/first_failure.json"'
+    script = f'[ "$NEMORUN_ATTEMPT" = 1 ] || exit 0; mkfifo {failure}; exit 1'
+    job = launch("sh", "-c", script, shell=shell)
+    told = job.folder / "logs/1/first_failure.json"
+    job.until(told.exists)
+    with told.open("w"):
+        told.unlink()
+        world.requeue(job.number, "NODE_FAIL")
+
+    assert job.ended().state is JobState.SUCCEEDED
+    assert job.reasons() == ["node_failure", None]
+
+
 def test_a_failure_while_a_node_is_silent_is_not_the_payload_s(
     launch: Callable[..., Job], world: World
 ) -> None:
