@@ -22,11 +22,13 @@ class Cancelled:
 
     runs: tuple[Run, ...]
     problems: tuple[str, ...] = ()
+    unasked: frozenset[str] = frozenset()
+    """Ids of those that could not be asked, which nobody waited for."""
 
     @property
     def survivors(self) -> tuple[Run, ...]:
-        """Those that are still alive."""
-        return tuple(run for run in self.runs if run.live)
+        """Those that were asked and are still alive."""
+        return tuple(run for run in self.runs if run.live and run.id not in self.unasked)
 
 
 def cancel(
@@ -43,18 +45,24 @@ def cancel(
     """
     seen = refresh(runs, ports=ports, mode=Refresh.NOW)
     problems = list(seen.problems)
-    problems += _ask([run for run in seen.runs if run.live], ports)
+    unasked = _ask([run for run in seen.runs if run.live], ports)
+    problems += [f"{run_id}: {message}" for run_id, message in unasked.items()]
     current = seen.runs
     if verify:
-        end = time.monotonic() + max(
-            (_patience(run, ports) for run in current if run.live), default=0
-        )
-        while any(run.live for run in current) and time.monotonic() < end:
-            live = [run for run in current if run.live]
+        asked = [run for run in current if run.live and run.id not in unasked]
+        end = time.monotonic() + max((_patience(run, ports) for run in asked), default=0)
+        while time.monotonic() < end:
+            live = [run for run in current if run.live and run.id not in unasked]
+            if not live:
+                break
             tell(live)
             pause(live, ports=ports, timeout=min(1.0, max(0.0, end - time.monotonic())))
             current = _again(current, ports)
-    return Cancelled(runs=tuple(current), problems=tuple(dict.fromkeys(problems)))
+    return Cancelled(
+        runs=tuple(current),
+        problems=tuple(dict.fromkeys(problems)),
+        unasked=frozenset(unasked),
+    )
 
 
 def _again(runs: Sequence[Run], ports: Ports) -> tuple[Run, ...]:
@@ -66,9 +74,9 @@ def _again(runs: Sequence[Run], ports: Ports) -> tuple[Run, ...]:
     return current
 
 
-def _ask(runs: Sequence[Run], ports: Ports) -> list[str]:
-    """Ask these runs to end, those of one place together; what went wrong."""
-    problems: list[str] = []
+def _ask(runs: Sequence[Run], ports: Ports) -> dict[str, str]:
+    """Ask these runs to end, those of one place together; which could not be asked, and why."""
+    unasked: dict[str, str] = {}
     places: dict[tuple[str, str], list[Run]] = {}
     for run in runs:
         if run.handle is not None:
@@ -77,15 +85,15 @@ def _ask(runs: Sequence[Run], ports: Ports) -> list[str]:
         try:
             executor = ports.executor_of(group[0].record)
         except NemorunError as error:
-            problems += [f"{run.id}: {error.message}" for run in group]
+            unasked.update((run.id, error.message) for run in group)
             continue
         together = isinstance(executor, CanCancelTogether)
         for part in [group] if together else [[run] for run in group]:
-            problems += _ask_one(executor, part, ports)
-    return problems
+            unasked.update(_ask_one(executor, part, ports))
+    return unasked
 
 
-def _ask_one(executor: Executor, runs: Sequence[Run], ports: Ports) -> Iterator[str]:
+def _ask_one(executor: Executor, runs: Sequence[Run], ports: Ports) -> Iterator[tuple[str, str]]:
     handles = [run.handle for run in runs if run.handle is not None]
     try:
         if isinstance(executor, CanCancelTogether):
@@ -93,7 +101,7 @@ def _ask_one(executor: Executor, runs: Sequence[Run], ports: Ports) -> Iterator[
         else:
             executor.cancel(handles[0])
     except NemorunError as error:
-        yield from (f"{run.id}: {error.message}" for run in runs)
+        yield from ((run.id, error.message) for run in runs)
         return
     for run in runs:
         with suppress(StoreError):  # History alone.

@@ -12,7 +12,7 @@ from nemorun_cli.actions.observe import conclude
 from nemorun_cli.actions.settle import Settled
 from nemorun_cli.actions.wiring import Ports
 from nemorun_cli.core import lifecycle
-from nemorun_cli.core.errors import NotSentError, RefusedError
+from nemorun_cli.core.errors import NotSentError, RefusedError, UsageError
 from nemorun_cli.core.ids import key_of, new_id
 from nemorun_cli.core.jobs import Code, JobSpec, JobState, JobStatus, Plan
 from nemorun_cli.core.runs import Run, RunRecord
@@ -109,7 +109,7 @@ def submit(prepared: Prepared, *, ports: Ports) -> Run:
     run = Run(record=record, tags=record.tags)
     try:
         handle = prepared.settled.executor.submit(spec)
-    except RefusedError as error:
+    except (RefusedError, UsageError) as error:
         conclude(run, lifecycle.refused(error.message), ports=ports, evidence="the submitter")
         raise
     except NotSentError as error:

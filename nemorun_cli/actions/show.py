@@ -34,7 +34,7 @@ def details(run: Run, *, ports: Ports) -> Details:
         config=_read(problems, lambda: config_of(run, ports=ports)),
         plan=_read(problems, lambda: plan_of(run, ports=ports)),
         events=tuple(ports.store.events(run.id)),
-        metrics=metrics(seen.runs[0], ports=ports),
+        metrics=_read(problems, lambda: metrics(seen.runs[0], ports=ports)) or {},
         problems=tuple(problems),
     )
 

@@ -82,7 +82,9 @@ def _lines(found: "Details") -> Iterator[str]:
         for each in status.attempts:
             ended = iso(each.ended_at) or "now"
             code = "" if each.exit_code is None else f"  exit {each.exit_code}"
-            yield f"  {each.number}  {iso(each.started_at)} to {ended}{code}"
+            told = each.reason not in (None, "exit")
+            why = f"  {(each.reason or '').replace('_', ' ')}" if told else ""
+            yield f"  {each.number}  {iso(each.started_at)} to {ended}{code}{why}"
     if found.metrics:
         yield from _head("metrics")
         yield from output.pairs({name: _number(value) for name, value in found.metrics.items()})

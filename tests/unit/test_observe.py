@@ -1,5 +1,6 @@
 """Refreshing runs over back-ends that answer, refuse or are silent."""
 
+import time
 from pathlib import Path
 
 import pytest
@@ -9,7 +10,7 @@ from nemorun_cli.actions import cancel, launch, wait
 from nemorun_cli.actions.observe import Refresh, refresh
 from nemorun_cli.actions.settle import Settled
 from nemorun_cli.actions.wiring import Ports
-from nemorun_cli.core.errors import NotSentError, RefusedError
+from nemorun_cli.core.errors import NotSentError, RefusedError, UnreachableError, UsageError
 from nemorun_cli.core.jobs import JobHandle, JobState, JobStatus, Reason, Resources
 from nemorun_cli.core.runs import Filter, Process, Run
 from nemorun_cli.fakes import FakeExecutor, FakeWorld
@@ -182,6 +183,33 @@ def test_many_are_cancelled_by_one_request(ports: Ports, monkeypatch: pytest.Mon
 
     assert {run.state for run in done.runs} == {JobState.CANCELLED}
     assert asked == [5]
+
+
+def test_who_cannot_be_asked_to_end_is_not_waited_for(
+    ports: Ports, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    def unreachable(_: FakeExecutor, __: JobHandle) -> None:
+        raise UnreachableError("no route to host")
+
+    more_able(monkeypatch, cancel=unreachable)
+    run = launched(ports)
+    began = time.monotonic()
+
+    done = cancel.cancel([run], ports=ports)
+
+    assert time.monotonic() - began < 5
+    assert (done.survivors, done.unasked) == ((), frozenset({run.id}))
+    assert done.problems == (f"{run.id}: no route to host",)
+
+
+def test_a_launch_that_was_no_use_leaves_no_run_in_doubt(ports: Ports) -> None:
+    world().refuse = UsageError("there is no such host")
+
+    with pytest.raises(UsageError):
+        launched(ports)
+
+    (run,) = ports.index.select(Filter(), limit=None).runs
+    assert (run.state, run.reason) == (JobState.FAILED, Reason.SUBMIT_REFUSED)
 
 
 def test_a_host_that_was_never_reached_leaves_no_run_in_doubt(ports: Ports) -> None:
