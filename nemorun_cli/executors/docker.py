@@ -21,7 +21,6 @@ from nemorun_cli.core.jobs import (
     JobStatus,
     LogLine,
     Plan,
-    Resources,
     setting,
 )
 

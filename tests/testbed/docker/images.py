@@ -137,10 +137,11 @@ def fill_python(image: Image) -> None:
         image.link(f"usr/bin/{name}", str(interpreter))
         if prefix != Path("/usr"):
             image.link(f"{prefix}/bin/{name}", str(interpreter))
-    found = {name: Path(path) for name in PROGRAMS if (path := shutil.which(name))}
-    for name, path in found.items():
+    programs = {name: shutil.which(name) for name in PROGRAMS}
+    paths = {name: Path(path) for name, path in programs.items() if path}
+    for name, path in paths.items():
         image.copy(path, f"usr/bin/{name}")
-    binaries = [interpreter, *found.values(), *(standard / "lib-dynload").glob("*.so")]
+    binaries = [interpreter, *paths.values(), *(standard / "lib-dynload").glob("*.so")]
     for library in libraries([*binaries, *prefix.glob("lib/libpython*.so*")]):
         image.copy(Path(library), library)
 
