@@ -3,7 +3,7 @@
 import tarfile
 import tempfile
 from collections.abc import Iterable
-from pathlib import Path, PurePosixPath
+from pathlib import Path
 from typing import BinaryIO
 
 from nemorun_cli.core.errors import RefusedError
@@ -42,7 +42,7 @@ _HOUR = 3600.0
 
 
 def send(code: Code, folder: str, tunnel: Tunnel) -> None:
-    """Have this snapshot in `folder` on the tunnel's host, read-only, under its hash.
+    """Have this snapshot in `folder` on the tunnel's host, read-only, under its hash there.
 
     One trip when it is there already; else two, and of what an earlier snapshot there holds
     nothing travels again. RefusedError when it cannot be written there; on any error it is not
@@ -58,11 +58,6 @@ def send(code: Code, folder: str, tunnel: Tunnel) -> None:
         data.seek(0)
         script = _named(_STORE, folder=folder, hash=code.hash, base=base or "")
         _done(tunnel.run(script, data=data, timeout=_HOUR), folder)
-
-
-def remote(code: Code, folder: str) -> str:
-    """Where a snapshot that was sent to this folder lies."""
-    return str(PurePosixPath(folder, code.hash))
 
 
 def _base(code: Code, names: Iterable[str]) -> str | None:

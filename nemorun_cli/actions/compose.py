@@ -93,8 +93,7 @@ def rerun(run: Run, request: Request, around: Surroundings, *, ports: Ports) -> 
     )
     outside = plan_of(run, ports=ports)["links"]
     if code is not None:
-        own = f"{code.path}/"
-        outside = {name: to for name, to in outside.items() if not to.startswith(own)}
+        outside = {name: to for name, to in outside.items() if name not in code.entries}
     return prepare(
         contents.of_run(
             run, request, around, code=None if code is None else Path(code.path), ports=ports

@@ -13,11 +13,11 @@ from nemorun_cli.core import lifecycle
 from nemorun_cli.core.errors import NemorunError, StoreError, UnreachableError
 from nemorun_cli.core.ids import key_of
 from nemorun_cli.core.jobs import JobHandle, JobState, JobStatus
-from nemorun_cli.core.ports import CanGlance, CanPollNow, Executor
+from nemorun_cli.core.ports import AsksRarely, CanGlance, CanPollNow, Executor
 from nemorun_cli.core.runs import Run
 
 FRESH = 30.0
-"""Seconds for which an answer of a back-end is good enough."""
+"""Seconds for which an answer of a back-end is good enough, if it does not say itself."""
 PATIENCE = 2.0
 """Seconds that a reading command waits for all back-ends together."""
 PATIENCE_NOW = 60.0
@@ -127,12 +127,14 @@ def _due(group: _Group, ports: Ports, mode: Refresh) -> _Group:
     """The group without those of which enough is known."""
     if group.executor.instant or mode is Refresh.NOW:
         return group
-    return replace(group, runs=tuple(run for run in group.runs if _stale(run, ports.clock())))
+    floor = group.executor.floor() if isinstance(group.executor, AsksRarely) else FRESH
+    now = ports.clock()
+    return replace(group, runs=tuple(run for run in group.runs if _stale(run, now, floor)))
 
 
-def _stale(run: Run, now: float) -> bool:
+def _stale(run: Run, now: float, floor: float) -> bool:
     # A clock that went backwards makes everything stale, rather than fresh for ever.
-    return run.observed_at is None or not 0 <= now - run.observed_at < FRESH
+    return run.observed_at is None or not 0 <= now - run.observed_at < floor
 
 
 def _ask_all(groups: Sequence[_Group], patience: float) -> list[_Answer]:

@@ -10,7 +10,7 @@ from collections import abc
 from datetime import date, datetime, time, timedelta
 from typing import Any
 
-from nemorun_cli.config.hints import hints_of
+from nemorun_cli.config.hints import filled, hints_of, is_typeddict
 
 UNTYPED = Any
 MAPPINGS = (dict, abc.Mapping, abc.MutableMapping)
@@ -99,7 +99,7 @@ def _choice(value: Any) -> str:
 
 def is_typed_dict(annotation: Any) -> bool:
     """Whether it is a class of dicts with these keys and no others."""
-    return typing.is_typeddict(annotation)
+    return is_typeddict(annotation)
 
 
 def keys_of(annotation: Any) -> dict[str, Any]:
@@ -164,7 +164,8 @@ def bare(annotation: Any) -> Any:
 
 def _inner(annotation: Any) -> Any:
     """What is meant by a type that only wraps another one; None of any other."""
-    if typing.get_origin(annotation) in _WRAPPERS:
+    origin = typing.get_origin(annotation)
+    if origin in _WRAPPERS or getattr(origin, "_name", "") == "ReadOnly":
         return typing.get_args(annotation)[0]
     if isinstance(annotation, dataclasses.InitVar):
         return annotation.type
@@ -173,9 +174,12 @@ def _inner(annotation: Any) -> Any:
     if isinstance(annotation, typing.TypeVar):
         constraints = annotation.__constraints__
         return typing.Union[constraints] if constraints else annotation.__bound__ or Any  # noqa: UP007
-    if typing.get_origin(annotation) is not None and not hasattr(annotation, "__args__"):
-        return typing.get_origin(annotation)  # Of `typing.List` without brackets.
+    if origin is not None and not hasattr(annotation, "__args__"):
+        return origin  # Of `typing.List` without brackets.
     meant = getattr(annotation, "__value__", None)  # Of `type Name = ...`.
+    variables = getattr(annotation, "__type_params__", ()) if meant is not None else ()
+    if variables and typing.get_args(annotation):
+        meant = filled(meant, dict(zip(variables, typing.get_args(annotation), strict=False)))
     return next((each for known, each in _BARE.items() if annotation is known), meant)
 
 

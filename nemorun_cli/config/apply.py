@@ -1,5 +1,6 @@
 """Overrides onto a config: strictly in their order, and all that is wrong told at once."""
 
+import functools
 from collections.abc import Iterable
 from typing import Any
 
@@ -82,7 +83,8 @@ class Applier:
         """What the source of an assignment can name; what it shares is one object."""
         root = assignment.root
         if id(root) not in self._views:
-            self._views[id(root)] = (root, Forms(self.registered, root))
+            wrote = functools.partial(self.trail.wrote, assignment)
+            self._views[id(root)] = (root, Forms(self.registered, root, wrote))
         return self._views[id(root)][1]
 
     def _applied(self, node: Any, assignment: Assignment, place: Any) -> Any:

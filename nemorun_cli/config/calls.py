@@ -33,7 +33,7 @@ def called(function: Any, arguments: Sequence[str], name: str, registered: Regis
     if not nodes.is_node(config):
         raise UsageError(
             f"{name!r} returned {_what(config)}, not a Fiddle config",
-            hint=f"return fdl.Partial({name.rpartition(':')[2]}, ...), which the job calls",
+            hint="return fdl.Partial(FUNCTION, ...), which the job calls",
         )
     return config
 

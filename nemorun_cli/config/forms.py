@@ -17,6 +17,8 @@ from nemorun_cli.config.scalars import MismatchError, near, within
 from nemorun_cli.core.errors import UsageError
 
 _ORDERED: dict[str, Any] = {"tuple": tuple, "list": list, "set": set, "frozenset": frozenset}
+Wrote = Callable[[Any, str | int, Item], None]
+"""Told of each argument that a source gives to a new node: the node, the argument, its value."""
 _OWN = ("_target_", "_kind_", "_args_", "_tags_", "_id_")
 
 
@@ -31,9 +33,10 @@ class CallError(UsageError):
 class Forms:
     """What one source can name; what it uses twice is one object."""
 
-    def __init__(self, registered: Registered, root: Item) -> None:
+    def __init__(self, registered: Registered, root: Item, wrote: Wrote) -> None:
         self._registered = registered
         self._root = root
+        self._wrote = wrote
         self._definitions: dict[str, Item] | None = None
         self._made: dict[str, Any] = {}
         self._begun: set[str] = set()
@@ -101,21 +104,40 @@ class Forms:
         def value_of(value: Item, declared: Any, key: str | int) -> Any:
             return self._value(str(name.value), key, value, declared, read)
 
-        positional = items_of(fields["_args_"], list) if "_args_" in fields else []
-        if positional:
-            known = list(nodes.parameters(node).values())
-            types = [nodes.declared(node, each, annotation) for each in known]
-            given = [
-                value_of(each, types[min(index, len(types) - 1)], index)
-                for index, each in enumerate(positional)
-            ]
-            node = nodes.make(str(kind.value), target, given, {})
+        if "_args_" in fields:
+            node = self._placed(node, annotation, fields["_args_"], value_of)
         self._fill(node, annotation, item, read, value_of)
         for argument, tags in members(fields.get("_tags_", Item({}))).items():
             value = self._registered.value
             found = [self._known(tag, Any, value) for tag in items_of(tags, list)]
-            nodes.set_tags(node, argument, found)
+            try:
+                nodes.set_tags(node, argument, found)
+            except (AttributeError, LookupError, TypeError, ValueError):
+                message = f"the tags of {nodes.callee(node)}, which has no {argument!r}"
+                raise MismatchError(message, fields["_tags_"]) from None
         return node
+
+    def _placed(
+        self, node: Any, place: Any, item: Item, value_of: Callable[[Item, Any, str | int], Any]
+    ) -> Any:
+        """The node with arguments by their position."""
+        known = list(nodes.parameters(node).values())
+        items = items_of(item, list)
+        given, keys = [], []
+        for index, each in enumerate(items):
+            parameter = known[min(index, len(known) - 1)] if known else None
+            declared = nodes.declared(node, parameter, place) if parameter else Any
+            with within(index):
+                given.append(value_of(each, declared, index))
+            named = parameter and parameter.kind is parameter.POSITIONAL_OR_KEYWORD
+            keys.append(parameter.name if parameter and named else index)
+        try:
+            made = nodes.make(nodes.kind_of(node) or "", nodes.target_of(node), given, {})
+        except TypeError:
+            raise MismatchError(f"what {nodes.callee(node)} takes", item) from None
+        for key, each in zip(keys, items, strict=True):
+            self._wrote(made, key, each)
+        return made
 
     def _fill(
         self,
@@ -140,6 +162,7 @@ class Forms:
             with within(name):
                 made = value_of(value, nodes.declared(node, parameter, place), name)
             nodes.put(node, name, made)
+            self._wrote(node, name, value)
 
     def _value(self, target: str, key: str | int, item: Item, declared: Any, read: Read) -> Any:
         """What the recipe itself has there is taken as it is; anything else by its type."""

@@ -19,6 +19,11 @@ def hints_of(target: Any) -> dict[str, Any]:
     return found[1]
 
 
+def is_typeddict(target: Any) -> bool:
+    """As in typing, but also of the module typing_extensions."""
+    return dict in getattr(target, "__mro__", ()) and hasattr(target, "__required_keys__")
+
+
 def _hints(target: Any) -> dict[str, Any]:
     source, owner = _annotated(typing.get_origin(target) or target)
     try:
@@ -27,7 +32,7 @@ def _hints(target: Any) -> dict[str, Any]:
         found = _one_by_one(source)
     owners = dict.fromkeys(found, owner)
     for each in reversed(source.__mro__) if isinstance(source, type) else ():
-        owners |= dict.fromkeys(vars(each).get("__annotations__", {}), each)
+        owners |= dict.fromkeys(inspect.get_annotations(each), each)
     return _with_arguments(found, owners, target)
 
 
@@ -36,7 +41,7 @@ def _annotated(target: Any) -> tuple[Any, Any]:
     if not isinstance(target, type):
         call = getattr(target, "__call__", None)  # noqa: B004
         return target if hasattr(target, "__annotations__") else call, None
-    for owner in () if typing.is_typeddict(target) else target.__mro__[:-1]:
+    for owner in () if is_typeddict(target) else target.__mro__[:-1]:
         own = vars(owner)
         if "__init__" in own or "__new__" in own:
             made = own.get("__init__", owner.__new__)
@@ -59,7 +64,7 @@ def _with_arguments(hints: dict[str, Any], owners: Any, target: Any) -> dict[str
     known = dict(_arguments(target))
     if not any(known.values()):
         return hints
-    return {name: _filled(hint, known.get(owners[name], {})) for name, hint in hints.items()}
+    return {name: filled(hint, known.get(owners[name], {})) for name, hint in hints.items()}
 
 
 def _arguments(target: Any) -> Iterator[tuple[type, dict[Any, Any]]]:
@@ -72,10 +77,11 @@ def _arguments(target: Any) -> Iterator[tuple[type, dict[Any, Any]]]:
         given = dict(zip(variables, typing.get_args(target), strict=False))
     yield origin, given
     for base in vars(origin).get("__orig_bases__", origin.__bases__):
-        yield from _arguments(_filled(base, given))
+        yield from _arguments(filled(base, given))
 
 
-def _filled(hint: Any, given: dict[Any, Any]) -> Any:
+def filled(hint: Any, given: dict[Any, Any]) -> Any:
+    """The type with others in the place of its type variables."""
     if isinstance(hint, typing.TypeVar):
         return given.get(hint, hint)
     wanted = getattr(hint, "__parameters__", ())

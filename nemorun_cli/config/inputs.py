@@ -1,6 +1,9 @@
 """Where overrides are written: on the command line, or in files of YAML, TOML or JSON."""
 
+import bisect
+import functools
 import json
+import re
 import sys
 import tomllib
 from collections.abc import Callable
@@ -46,7 +49,12 @@ class Source:
         if not self.file:
             return self.text
         name = "standard input" if self.file == STDIN else self.file
-        return f"{name}:{self.text.count(chr(10), 0, at) + 1}" if self.located else name
+        return f"{name}:{bisect.bisect_left(self._ends, at) + 1}" if self.located else name
+
+    @functools.cached_property
+    def _ends(self) -> list[int]:
+        """Where the lines have their ends."""
+        return [found.start() for found in re.finditer("\n", self.text)]
 
 
 def read_overrides(name: str, cwd: Path) -> tuple[Source, Item]:

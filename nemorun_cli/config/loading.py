@@ -75,7 +75,8 @@ class Importer:
             raise self._told(error, failure) from None
 
     def _told(self, error: BaseException, failure: str) -> UsageError:
-        reason = f"{type(error).__name__}: {error}"[:_LONGEST].rstrip(": ")
+        said = error.msg if isinstance(error, SyntaxError) else error
+        reason = f"{type(error).__name__}: {said}"[:_LONGEST].rstrip(": ")
         place = self._place(error)
         message = f"{failure}: {reason}{f' ({place})' if place else ''}"
         if not isinstance(error, ModuleNotFoundError) or not error.name:

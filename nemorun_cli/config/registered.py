@@ -7,7 +7,7 @@ from collections.abc import Iterator
 from pathlib import Path
 from typing import Any
 
-from nemorun_cli.config import annotations, discover, names, nodes
+from nemorun_cli.config import annotations, discover, names, nodes, scalars
 from nemorun_cli.config.finding import found_at
 from nemorun_cli.config.loading import Importer
 from nemorun_cli.core.errors import UsageError
@@ -39,13 +39,28 @@ class Registered:
     def begin(self, config: Any, module: str) -> None:
         """Take this config, and the module of its recipe, for what can be named."""
         self._config, self._module, self._learnt = config, module, False
+        self._factories = None
 
     def factories(self) -> dict[str, discover.RecipeSource]:
         """Those that win their name."""
         if self._factories is None:
-            found = discover.catalogue(self._root, entry_points=False).factories
-            self._factories = {each.name: each for each in found if not each.shadowed}
+            self._factories = self.found(entry_points=False)
         return self._factories
+
+    def found(self, *, entry_points: bool) -> dict[str, discover.RecipeSource]:
+        """The first of each name; those beside the recipe before all others."""
+        home = self._home()
+        is_near = home.partition(".")[0] in ("", "recipes", discover.SHIPPED)
+        installed = entry_points or not is_near
+        found = discover.catalogue(self._root, entry_points=installed).factories
+        beside = [each for each in found if each.module == home]
+        first = [each for each in found if not each.shadowed]
+        return {each.name: each for each in (*first, *beside)}
+
+    def _home(self) -> str:
+        """The module of the recipe; of a stored config, that of what it calls."""
+        target = nodes.target_of(self._config) if nodes.is_node(self._config) else None
+        return self._module or str(getattr(target, "__module__", ""))
 
     def make(self, name: str, arguments: tuple[str, ...]) -> Any:
         """What a factory returns for these arguments."""
@@ -68,6 +83,11 @@ class Registered:
         defined = dict(self._defined(annotation)) if named else {}
         if name == text and name in defined:
             return defined[name]
+        if factories and name.isidentifier() and name.lower() not in scalars.WORDS:
+            # Looking through what is installed takes long.
+            factories = self._factories = self.found(entry_points=True)
+            if name in factories:
+                return self.make(name, arguments)
         near = difflib.get_close_matches(name, [*factories, *defined], n=1)
         meant = f"did you mean {near[0]!r}? " if near else ""
         functions = [each for each, value in defined.items() if not isinstance(value, type)]

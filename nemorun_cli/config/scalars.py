@@ -17,6 +17,8 @@ from nemorun_cli.core.overrides import Step
 
 _NONE_WORDS = ("none", "null")
 _TRUE_FALSE = {"true": True, "false": False}
+WORDS = (*_NONE_WORDS, *_TRUE_FALSE)
+"""What stands for a value of its own, in any case."""
 _INTEGER = re.compile(r"[+-]?(?:\d[\d_]*|0[xX][\da-fA-F_]+|0[bB][01_]+|0[oO][0-7_]+)", re.ASCII)
 _ROUND = re.compile(r"([+-]?\d{1,15})[eE]\+?(\d{1,2})", re.ASCII)
 _FLOAT = re.compile(r"[+-]?(?:\d[\d_]*\.?[\d_]*|\.\d[\d_]*)(?:[eE][+-]?\d+)?", re.ASCII)
@@ -82,7 +84,7 @@ def read_word(item: Item, annotation: Any) -> str:
     text = read_text(item, annotation)
     word = text.strip()
     if item.quoted:
-        is_word = looks_like_number(word) or word.lower() in (*_NONE_WORDS, *_TRUE_FALSE)
+        is_word = looks_like_number(word) or word.lower() in WORDS
         raise MismatchError(name_of(annotation), item, "without the quotes" if is_word else "")
     return word
 

@@ -7,6 +7,7 @@ from typing import Any, NamedTuple
 
 from nemorun_cli.config import nodes
 from nemorun_cli.config.assignments import Assignment
+from nemorun_cli.config.items import Item
 from nemorun_cli.config.values import as_text
 from nemorun_cli.core.overrides import Step, format_path
 
@@ -38,6 +39,24 @@ class Trail:
     _events: dict[int, dict[str | int, list[_Event]]] = field(default_factory=dict)
     _replaced: dict[int, tuple[Any, _Event]] = field(default_factory=dict)
     """A new node by its id: the one that stood there before, and what replaced it."""
+    _written: dict[tuple[int, str | int], tuple[Any, Assignment, Item]] = field(
+        default_factory=dict
+    )
+    """An argument of a new node, as a mapping has it, and what assigns the mapping."""
+
+    def wrote(self, assignment: Assignment, node: Any, key: str | int, item: Item) -> None:
+        """A mapping has given an argument to a new node."""
+        self._written[id(node), key] = (node, assignment, item)
+
+    def written(self, node: Any, key: str | int) -> Origin | None:
+        """What a mapping has set, and where; None if none has set this."""
+        found = self._written.get((id(node), key))
+        if found is None:
+            return None
+        _, assignment, item = found
+        if assignment.is_argument:
+            return {"kind": "argument", "place": assignment.place}
+        return {"kind": "file", "place": assignment.item_source.place(item.start)}
 
     def note(
         self, node: Any, key: str | int, before: Any, after: Any, assignment: Assignment
@@ -97,12 +116,14 @@ class _Story:
 
     def _begun(self, node: Any, key: str | int, path: str, first: Any) -> list[Origin]:
         """What set it before any override of its own, and what it was then."""
-        found = self._trail.predecessor(node)
+        found, written = self._trail.predecessor(node), self._trail.written(node, key)
         value = None if isinstance(first, nodes.Missing) else as_text(first)
         if found is not None:
             before, event = found
             told = self.of(before, key, path) if nodes.has(before, key) else []
-            return [*told, {**event.origin, "value": value}]
+            return [*told, {**(written or event.origin), "value": value}]
+        if written is not None:
+            return [{**written, "value": value}]
         if path in self._earlier:
             return list(self._earlier[path])
         place = nodes.set_at(node, key)

@@ -205,7 +205,8 @@ def _quote(name: str) -> str:
 
 
 def _how(argument: str, at: int) -> str:
-    if any(sign.isspace() for sign in argument.partition("=")[0]):
+    before, given, _ = argument.partition("=")
+    if (given and before in ("", "+", "-")) or any(sign.isspace() for sign in before):
         return "no spaces around '='"
     if argument.startswith("-"):
         return "options come with two dashes: see --help"

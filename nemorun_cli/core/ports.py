@@ -134,6 +134,14 @@ class CanGlance(Protocol):
 
 
 @runtime_checkable
+class AsksRarely(Protocol):
+    """An executor that knows how often its back-end may be asked."""
+
+    def floor(self) -> float:
+        """Seconds for which an answer is good enough; 30 where nobody says."""
+
+
+@runtime_checkable
 class CanPollNow(Protocol):
     """An executor whose `poll` may give an answer that is some seconds old."""
 

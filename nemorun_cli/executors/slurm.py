@@ -4,27 +4,15 @@ import secrets
 import shlex
 import time
 from collections.abc import Iterator, Sequence
+from contextlib import suppress
 from dataclasses import dataclass, replace
 from pathlib import Path, PurePath, PurePosixPath
 from typing import Any, ClassVar, Self
 
 from nemorun_cli import jobfolder, processes
-from nemorun_cli.core.errors import (
-    NotSentError,
-    SpecError,
-    UnreachableError,
-    UsageError,
-)
+from nemorun_cli.core.errors import NotSentError, SpecError, UnreachableError, UsageError
 from nemorun_cli.core.ids import created_at
-from nemorun_cli.core.jobs import (
-    JobHandle,
-    JobSpec,
-    JobStatus,
-    LogLine,
-    Plan,
-    Resources,
-    setting,
-)
+from nemorun_cli.core.jobs import JobHandle, JobSpec, JobStatus, LogLine, Plan, Resources, setting
 from nemorun_cli.core.ports import Finished, Tunnel
 from nemorun_cli.slurm import scripts
 from nemorun_cli.slurm.asking import SlurmResources
@@ -56,7 +44,7 @@ class SlurmExecutor:
     @classmethod
     def here(cls, home: PurePath, **settings: Any) -> Self:  # noqa: ANN401
         """The executor that the settings describe; on this machine jobs lie in the store."""
-        given = {name: value for name, value in settings.items() if value}
+        given = {name: value for name, value in settings.items() if value != ""}
         host, folder = given.get("host", ""), given.pop("job_dir", "")
         if host and not folder.startswith("/"):
             raise UsageError(
@@ -65,10 +53,13 @@ class SlurmExecutor:
             )
         if not host:
             folder = str(Path(folder or home / "jobs").expanduser().absolute())
-        if "%" in folder:
-            raise UsageError(f"job_dir: {folder!r} holds a '%', which Slurm replaces")
+        if bad := {"%", "\\"} & set(folder):
+            raise UsageError(f"job_dir: {folder} holds a {min(bad)}, which Slurm takes for its own")
         known = {"machine": processes.machine(), "queries": str(home / "queries"), **given}
-        return cls(**known, job_dir=folder)
+        found = cls(**known, job_dir=folder)
+        if host:
+            found._way()  # What is wrong with it is told before a run is recorded.
+        return found
 
     @property
     def target(self) -> str:
@@ -156,6 +147,10 @@ class SlurmExecutor:
         """As of a question that any process of this user asked less than `poll_interval` ago."""
         return self._statuses(handles, floor=self.poll_interval)
 
+    def floor(self) -> float:
+        """As long as any process of this user shares an answer."""
+        return self.poll_interval
+
     def poll_now(self, handles: Sequence[JobHandle]) -> dict[JobHandle, JobStatus]:
         """As of a question that is two seconds old at most."""
         return self._statuses(handles, floor=min(_FRESH_NOW, self.poll_interval))
@@ -185,7 +180,7 @@ class SlurmExecutor:
             from nemorun_cli.farlogs import FarLogs
 
             far = FarLogs(tunnel=self._way(), folder=folder, rank=rank, tail=tail)
-            return far.follow(over) if follow else far.read()
+            return self._to_the_end(far.follow(over), handle) if follow else far.read()
         from nemorun_cli import joblogs
 
         if not follow:
@@ -239,13 +234,21 @@ class SlurmExecutor:
     def _statuses(
         self, handles: Sequence[JobHandle], *, floor: float
     ) -> dict[JobHandle, JobStatus]:
-        from hashlib import sha256
+        from nemorun_cli.slurm.enquiries import enquiries_about
 
-        from nemorun_cli.slurm.enquiries import Enquiries
+        shared = enquiries_about(self.target, Path(self.queries))
+        return shared.statuses(handles, self._ask, floor=floor, now=time.time())
 
-        name = sha256(self.target.encode()).hexdigest()[:16]
-        path = Path(self.queries, f"slurm-{name}.json")
-        return Enquiries(path=path).statuses(handles, self._ask, floor=floor, now=time.time())
+    def _to_the_end(self, lines: Iterator[LogLine], handle: JobHandle) -> Iterator[LogLine]:
+        """These lines; then who asks next is told that the job has ended."""
+        from nemorun_cli.watching import nap
+
+        yield from lines
+        with suppress(UnreachableError):
+            for _ in range(3):  # An answer that many share may be older than the end.
+                if self.poll_now([handle])[handle].state.terminal:
+                    return
+                nap(_FRESH_NOW)
 
     def _ask(self, jobs: str, token: str) -> str:
         script = scripts.enquiry(self.job_dir, token=token)
@@ -272,9 +275,8 @@ class SlurmExecutor:
             )
         if spec.code is None:
             return spec
-        from nemorun_cli.sending import remote
-
-        return replace(spec, code=replace(spec.code, path=remote(spec.code, self._code_folder())))
+        path = str(PurePosixPath(self._code_folder(), spec.code.hash))
+        return replace(spec, code=replace(spec.code, path=path))
 
     def _code_folder(self) -> str:
         return str(PurePosixPath(self.job_dir, "code"))

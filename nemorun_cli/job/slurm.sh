@@ -10,11 +10,23 @@ begin() {
         echo "nemorun: this run has ended; \`nemorun rerun\` starts it again" >&2
         exit 0
     fi
+    only_one
     printf '%s\n' "$mine" >"incarnation.$$" && mv -f "incarnation.$$" incarnation
-    printf '%s\n' "$SLURM_JOB_ID" >native_id
     [ -e exit.json.part ] || printf '%512s' '' >exit.json.part
     rm -f last_words.json
     [ "$mine" = 0 ] || tell_earlier
+}
+
+# only_one: Slurm may have taken a job twice, if it was slow to say that it had. The first to write its
+# number is the run's job; another one just ends.
+only_one() {
+    printf '%s\n' "$SLURM_JOB_ID" >"native_id.$SLURM_JOB_ID"
+    ln "native_id.$SLURM_JOB_ID" native_id 2>/dev/null
+    rm -f "native_id.$SLURM_JOB_ID"
+    [ "$(cat native_id 2>/dev/null)" != "$SLURM_JOB_ID" ] || return 0
+    [ -s native_id ] || return 0  # A full disk.
+    echo "nemorun: this run is job $(cat native_id); job $SLURM_JOB_ID has nothing to do" >&2
+    exit 0
 }
 
 # A node that was taken for dead may come back with an older start of the same job on it.
@@ -42,13 +54,15 @@ members() { :; }
 # signal_all NAME: to the tasks on all nodes. KILL by the number of the step: for a whole job it
 # would end this script too.
 signal_all() {
-    for step in $(squeue -h -s -j "$SLURM_JOB_ID" -o %i 2>/dev/null); do
+    steps='' signalled=''
+    still_mine && steps=$(squeue -h -s -j "$SLURM_JOB_ID" -o %i 2>/dev/null)
+    for step in $steps; do
         case ${step##*.} in
             *[!0-9]*) ;;
             *) scancel --signal="$1" "$step" 2>/dev/null && signalled=1 ;;
         esac
     done
-    [ -n "${signalled:-}" ] || kill -s "$1" "$payload" 2>/dev/null
+    [ -n "$signalled" ] || kill -s "$1" "$payload" 2>/dev/null
 }
 
 # near_the_end: Slurm sends its signal up to a minute early (sbatch(1), --signal); who does not
@@ -66,6 +80,7 @@ near_the_end() {
     fi
 }
 trap 'interrupted=1; near_the_end' USR2
+trap 'interrupted=1 told_to_end=1; on_stop signal' TERM INT
 
 # judge: srun gives the highest code of all tasks, and those it ended itself have high ones. Before a
 # failure is the payload's own, Slurm is asked whether it is ending the job, and every node is.
@@ -101,9 +116,10 @@ nodes_answer() {
         --ntasks="$SLURM_JOB_NUM_NODES" --ntasks-per-node=1 true >/dev/null 2>&1
 }
 
-# hold: until Slurm ends this script, which it is about to do.
+# hold: until Slurm ends this script, which it is about to do; or has told it to, without effect.
 hold() {
     trap - TERM INT
+    [ -z "${told_to_end:-}" ] || exit 75
     sleep 900 &
     wait "$!"
 }

@@ -30,6 +30,7 @@ _BUSY = re.compile(
 )
 _PREFIX = re.compile(r"(?:sbatch|srun|salloc): (?:(?:error|fatal): )?", re.IGNORECASE)
 _FAILED = re.compile(r"Batch job submission failed: (.*)")
+_NO_CLUSTER = re.compile(r"fatal: (.*configuration (?:source|file).*?)[.\s]*$", re.MULTILINE)
 _NOISE = re.compile(
     r"[\W_]*|try .*for more information\.?|.*retrying.*|warning:.*|submitted batch job .*",
     re.IGNORECASE,
@@ -67,6 +68,8 @@ def refusal(stderr: str) -> str:
     What the controller said comes first, then the more precise lines before it, such as the name
     of a limit or what the site's own rules say.
     """
+    if alone := _NO_CLUSTER.search(stderr):
+        return alone[1]
     said = ""
     errors: list[str] = []
     others: list[str] = []
@@ -134,6 +137,10 @@ _ADVICE = {
     r"submissions? (?:are )?disabled": "the site takes no jobs now; try again later",
     r"i/o error writing|no space left": f"the controller's disk may be full; {_ADMINISTRATORS}",
     r"too long": "use shorter paths, or set fewer environment variables",
+    r"configuration (?:source|file)": (
+        "Slurm's programs are here, and know of no cluster: set SLURM_CONF, or name a host that "
+        "has one with `-x host=`"
+    ),
     r"incompatible versions": "the sbatch that is found first is of another version than Slurm",
     r"authentication|credential|munge": f"Slurm's login fails on this host; {_ADMINISTRATORS}",
     r"invalid user id": f"the cluster does not know your user; {_ADMINISTRATORS}",

@@ -4,6 +4,7 @@ import json
 import secrets
 from collections.abc import Callable, Mapping, Sequence
 from dataclasses import asdict, dataclass, field, replace
+from hashlib import sha256
 from pathlib import Path
 from typing import Any
 
@@ -99,6 +100,12 @@ class Enquiries:
 
     def _save(self, known: _Known) -> None:
         replace_file(self.path, json.dumps(asdict(known)))
+
+
+def enquiries_about(target: str, folder: Path) -> Enquiries:
+    """Those about this target, in a file of their own in this folder."""
+    name = sha256(target.encode()).hexdigest()[:16]
+    return Enquiries(path=folder / f"slurm-{name}.json")
 
 
 def _refuse_so_soon(known: _Known, *, floor: float, now: float) -> None:

@@ -18,14 +18,22 @@ def enquiry(folder: str, *, token: str) -> str:
 
 
 def submission(  # noqa: PLR0913
-    folder: str, key: str, argv: Sequence[str], *, token: str, nonce: str, cluster: str | None
+    folder: str,
+    key: str,
+    argv: Sequence[str],
+    *,
+    token: str,
+    nonce: str,
+    size: int,
+    cluster: str | None,
 ) -> str:
-    """Unpacks a job's folder, a tar on standard input, and submits it with `argv`, once.
+    """Unpacks a job's folder, a tar of this size on standard input, and submits it, once.
 
     Safe to repeat with the same nonce, and after a connection broke. Its last line is `token` and
     what came of it.
     """
-    names = {"folder": folder, "key": key, "token": token, "nonce": nonce, "only": _only(cluster)}
+    names = {"folder": folder, "key": key, "token": token, "nonce": nonce, "size": str(size)}
+    names["only"] = _only(cluster)
     return _script(names, "clean", "holding", "submit", arguments=argv)
 
 

@@ -18,7 +18,6 @@ from nemorun_cli.watching import nap
 
 _TIMEOUT = 90.0
 _TRIES = 8
-_FIRST_PAUSE = 1.0
 _LONGEST_PAUSE = 20.0
 
 
@@ -34,6 +33,8 @@ class Submission:
     cluster: str | None
     nonce: str
     """By which a later trip knows that an earlier one was of the same submission."""
+    pause: float = 1.0
+    """Seconds before the second trip; each later one waits for twice as long."""
 
     def made(self, way: Tunnel) -> str:
         """The id of the job, which Slurm has.
@@ -42,7 +43,7 @@ class Submission:
         one before it did. RefusedError: there is no such job, and there will be none.
         NotSentError: the host was never reached. UnreachableError: nobody knows.
         """
-        pause = _FIRST_PAUSE
+        pause = self.pause
         for left in reversed(range(_TRIES)):
             try:
                 native = self._trip(way)
@@ -62,45 +63,62 @@ class Submission:
     def _trip(self, way: Tunnel) -> str | None:
         """The job's id; None if this is to be tried again, since nobody knows whether it exists."""
         token = f"@{randomness.token_hex(8)}"
+        package = packed(self.plan, self.secrets)
         script = scripts.submission(
             self.folder,
             self.key,
             self.plan.commands[0],
             token=token,
             nonce=self.nonce,
+            size=len(package),
             cluster=self.cluster,
         )
-        finished = way.run(script, data=packed(self.plan, self.secrets), timeout=_TIMEOUT)
-        out = finished.out.decode("utf-8", "surrogateescape")
-        word, rest = scripts.answer(out, token)
-        if word == "known" or (word == "ended" and rest == "0"):
-            told = parse_submitted(rest if word == "known" else out.rpartition(token)[0])
-            return None if told is None else str(told)
+        finished = way.run(script, data=package, timeout=_TIMEOUT)
+        word, rest = scripts.answer(finished.out.decode("utf-8", "surrogateescape"), token)
+        if word == "known":
+            return _id(rest)
         if word == "ended":
-            self._refuse_unless_unclear(finished, rest, way)
-        elif word == "void":
+            return self._refused(finished, rest, way)
+        if word == "void":
             raise RefusedError(f"an earlier submission of {self.key} was given up")
-        elif word == "folder":
+        if word == "folder":
             raise RefusedError(
                 f"cannot write the job's folder in {self.folder}: {_last_line(finished)}",
                 hint="-x job_dir=PATH chooses a folder that you may write to",
             )
-        elif not word:
+        if word not in ("busy", "silent"):
             raise UnreachableError(f"the submission was cut short: {_last_line(finished)}")
         return None
 
-    def _refuse_unless_unclear(self, finished: Finished, code: str, way: Tunnel) -> None:
+    def _refused(self, finished: Finished, code: str, way: Tunnel) -> str | None:
+        """RefusedError if Slurm did refuse the job, which then nobody submits any more."""
         complaint = finished.err.decode("utf-8", "replace")
         # 124 is timeout's, 137 its KILL: sbatch was still waiting for the controller.
-        if code in ("124", "137") or controller_busy(complaint):
-            return
+        if code in ("0", "124", "137") or controller_busy(complaint):
+            return None
         said = refusal(complaint) or f"sbatch ended with exit code {code}"
-        hint = advice(said)
-        if code == "127":
+        if code in ("126", "127"):
             hint = "`nemorun doctor slurm` tells what is missing"
-        if self.secrets:
-            way.run(f"rm -f {shlex.quote(f'{self.plan.directory}/secrets')}")
-        raise RefusedError(f"Slurm refused the job: {said}", hint=hint)
+            raise RefusedError(f"Slurm refused the job: {said}", hint=hint)
+        word, rest = self._closed(way)
+        if word == "known":
+            return _id(rest)
+        raise RefusedError(f"Slurm refused the job: {said}", hint=advice(said))
+
+    def _closed(self, way: Tunnel) -> tuple[str, str]:
+        """What there is of the job after all; if nothing, no trip can submit it, late as it may be.
+
+        Its secrets are removed.
+        """
+        token = f"@{randomness.token_hex(8)}"
+        script = scripts.search(
+            self.folder, self.key, token=token, final=True, cluster=self.cluster
+        )
+        try:
+            finished = way.run(script)
+        except UnreachableError:
+            return "", ""
+        return scripts.answer(finished.out.decode("utf-8", "surrogateescape"), token)
 
 
 def packed(plan: Plan, secrets: Mapping[str, str]) -> bytes:
@@ -137,6 +155,11 @@ def _add(  # noqa: PLR0913
     entry = tarfile.TarInfo(name)
     entry.type, entry.mode, entry.size, entry.linkname = kind, mode, len(data), target
     tar.addfile(entry, io.BytesIO(data))
+
+
+def _id(text: str) -> str | None:
+    told = parse_submitted(text)
+    return None if told is None else str(told)
 
 
 def _last_line(finished: Finished) -> str:

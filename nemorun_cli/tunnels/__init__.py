@@ -6,6 +6,7 @@ from importlib import import_module
 
 from nemorun_cli.core.errors import MissingExtraError, UsageError
 from nemorun_cli.core.ports import Tunnel
+from nemorun_cli.tunnels.hosts import check_host
 
 KINDS = {
     "local": "nemorun_cli.tunnels.local:LocalTunnel",
@@ -38,6 +39,8 @@ def tunnel_for(  # noqa: PLR0913
     _one_of(kind, ("auto", *KINDS), "kind of tunnel")
     _one_of(master, MASTERS, "master connection")
     _one_of(login, LOGINS, "use of a login shell")
+    if host:
+        check_host(host)
     module, _, name = KINDS[kind].partition(":")
     ways = {
         "local": {},

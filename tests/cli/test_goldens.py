@@ -46,6 +46,21 @@ ERRORS = {
     "a recipe without its module": ["launch", "no.such.module:train"],
     "a recipe's unknown parameter": ["launch", "gpt(sizes=small)"],
     "a recipe's parameter that does not fit": ["launch", "gpt(size=big)"],
+    "a recipe that returns nothing": ["launch", "odd.py:nothing"],
+    "a recipe that fails": ["launch", "odd.py:fails"],
+    "a recipe that needs a value": ["launch", "odd.py:needs"],
+    "a recipe that is no function": ["launch", "odd.py:NUMBER"],
+    "a recipe that is not in its file": ["launch", "odd.py:noting"],
+    "a recipe with a name that is none": ["launch", "odd.py:a-b"],
+    "a recipe in what is no module": ["launch", "a/b:train"],
+    "a recipe that imports what is not here": ["launch", "imports.py:train"],
+    "a recipe with a mistake in its file": ["launch", "syntax.py:train"],
+    "a recipe with a lazy target that is none": ["launch", "odd.py:lazily"],
+    "a config that lacks values": ["launch", "odd.py:lacks"],
+    "a config that cannot be stored": ["launch", "odd.py:odd"],
+    "a config with a loop": ["launch", "odd.py:loop"],
+    "an argument of our own name": ["launch", "odd.py:reserved"],
+    "brackets that are not closed": ["launch", "digits", "model.widths=[32, 64", "model=mlp(x={)"],
     "an unknown field": ["launch", "gpt", "model.layer=4"],
     "an unknown field inside": ["launch", "gpt", "optin.lr=3e-4"],
     "a value that does not fit": ["launch", "gpt", "optim.lr=fast"],
@@ -79,6 +94,30 @@ FILES = {
     "wrong.yaml": "# a comment\noptim:\n  lr: fast\nmodel: {n_layers: 4}\nsteps: 1.5\n",
     "wrong.json": '{"optim": {"lr": "fast"}, "steps": 1.5}',
     "broken.yaml": "optim:\n  lr: [1\nsteps: 3\n",
+    "imports.py": "import not_there\n",
+    "syntax.py": "def train(:\n",
+    "odd.py": """
+import fiddle as fdl
+from nemorun_cli import lazy
+
+NUMBER = 3
+
+
+def train(data, act=None, *, log=None, **more): ...
+def nothing(): ...
+def fails(): return {}["size"]
+def needs(size: int): ...
+def lazily(): return fdl.Partial(lazy("training"))
+def lacks(): return fdl.Partial(train, act=fdl.Config(train))
+def odd(): return fdl.Partial(train, lambda x: x, act=object(), log=open("odd.py"))
+def reserved(): return fdl.Partial(train, 1, _target_=3)
+
+
+def loop():
+    config = fdl.Partial(train, 1)
+    config.act = [config]
+    return config
+""",
     "code.yaml": "optim:\n  _target_: os:system\n  command: echo\n",
 }
 

@@ -186,3 +186,17 @@ def test_what_has_no_known_type_is_read_as_a_literal_with_one_warning(
     assert done.out.splitlines()[1:] == ["2 ['x', 1]"]
     assert done.err.count("the type of a, Nowhere, is not known here") == 1
     assert done.err.count("the type of b, list[Nowhere], is not known here") == 1
+
+
+def test_a_recipe_of_plain_calls_is_one_too(tiny: Nemorun, project: Path) -> None:
+    (project / "recipes" / "auto.py").write_text(
+        "import functools\n\nfrom fiddle.experimental import auto_config\n"
+        "from nemorun_cli import recipe\nfrom recipes.tiny import SGD\n\n\n"
+        "def go(optim: SGD, steps: int) -> None:\n    print(optim, steps)\n\n\n"
+        "@recipe\n@auto_config.auto_config\ndef auto(lr: float = 1.0):\n"
+        "    return functools.partial(go, SGD(lr=lr), steps=3)\n"
+    )
+
+    done = tiny("launch", "auto(lr=2)", "optim.momentum=0.5", "steps+=1", "--follow")
+
+    assert done.out.splitlines()[1:] == ["imported", "SGD(lr=2.0, momentum=0.5) 4"]

@@ -40,6 +40,20 @@ DATA = st.recursive(
     lambda inner: st.lists(inner, max_size=4) | st.dictionaries(TOKENS, inner, max_size=5),
     max_leaves=20,
 )
+NAMED = st.sampled_from(
+    [f"tests.unit.config.parts:{each}" for each in ("AdamW", "Model", "train", "Color", "nope")]
+)
+FORMS = st.fixed_dictionaries(
+    {"_target_": NAMED},
+    optional={
+        "_kind_": TOKENS | st.sampled_from(["config", "partial", "arg_factory"]),
+        "_args_": DATA | st.lists(DATA, max_size=5),
+        "_tags_": DATA | st.dictionaries(st.sampled_from(["lr", "0", "9"]), DATA, max_size=2),
+        "_id_": LEAVES,
+        "lr": DATA,
+        "width": DATA,
+    },
+) | st.fixed_dictionaries({"_type_": TOKENS, "value": DATA}, optional={"_id_": LEAVES})
 PLACES = """
     steps optim optim.lr optim.betas optim.betas[0] model model.layers model.layers[0] model.color
     model.name tags table table.inner.x table.a callback callback.lr extra @Rate AdamW:lr
@@ -126,7 +140,7 @@ TARGETS: list[tuple[Callable[..., None], dict[str, st.SearchStrategy[Any]]]] = [
     ),
     (
         fuzz_documents,
-        {"data": DATA | st.dictionaries(PATHS | TOKENS, DATA, max_size=6)},
+        {"data": DATA | FORMS | st.dictionaries(PATHS | TOKENS, DATA | FORMS, max_size=6)},
     ),
 ]
 

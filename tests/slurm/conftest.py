@@ -8,6 +8,9 @@ from pathlib import Path
 import pytest
 
 from tests.conftest import require
+from tests.slurm.users import far as far  # noqa: PLC0414
+from tests.slurm.users import here as here  # noqa: PLC0414
+from tests.slurm.users import user as user  # noqa: PLC0414
 from tests.testbed.cluster import Cluster, ImpossibleError
 
 # What a test waits for its turn counts as the test's own time.

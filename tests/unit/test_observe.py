@@ -9,8 +9,8 @@ from nemorun_cli.actions import cancel, launch, wait
 from nemorun_cli.actions.observe import Refresh, refresh
 from nemorun_cli.actions.settle import Settled
 from nemorun_cli.actions.wiring import Ports
-from nemorun_cli.core.errors import RefusedError
-from nemorun_cli.core.jobs import JobState, JobStatus, Reason, Resources
+from nemorun_cli.core.errors import NotSentError, RefusedError
+from nemorun_cli.core.jobs import JobHandle, JobState, JobStatus, Reason, Resources
 from nemorun_cli.core.runs import Filter, Process, Run
 from nemorun_cli.fakes import FakeExecutor, FakeWorld
 from nemorun_cli.store.files import Store
@@ -43,6 +43,12 @@ def ports(tmp_path: Path, clock: Clock, monkeypatch: pytest.MonkeyPatch) -> Port
     FakeExecutor.worlds.clear()
     store = Store(home=tmp_path, host="here")
     return Ports(store=store, index=Index(store=store, clock=clock), clock=clock)
+
+
+def more_able(monkeypatch: pytest.MonkeyPatch, **methods: object) -> None:
+    """Have runs held by an executor that can do more than it must."""
+    able = type("AbleExecutor", (FakeExecutor,), methods)
+    monkeypatch.setattr(executors, "load", lambda _: able)
 
 
 def launched(ports: Ports, world: str = "world") -> Run:
@@ -110,6 +116,81 @@ def test_a_clock_that_went_back_makes_everything_stale(ports: Ports, clock: Cloc
     refresh(ports.index.live(), ports=ports, mode=Refresh.AUTO)
 
     assert world().polls == 2
+
+
+def test_an_executor_may_say_for_how_long_an_answer_is_good(
+    ports: Ports, clock: Clock, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    more_able(monkeypatch, floor=lambda _: 5.0)
+    launched(ports)
+    refresh(ports.index.live(), ports=ports, mode=Refresh.NOW)
+
+    clock.now += 4
+    refresh(ports.index.live(), ports=ports)
+    asked = world().polls
+    clock.now += 2
+    refresh(ports.index.live(), ports=ports)
+
+    assert (asked, world().polls) == (1, 2)
+
+
+def test_an_end_that_can_be_seen_is_not_asked_for(
+    ports: Ports, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    done = JobStatus(state=JobState.SUCCEEDED, exit_code=0)
+    run, other = launched(ports), launched(ports)
+    more_able(monkeypatch, glance=lambda _, __: {run.handle: done})
+
+    seen = refresh([run, other], ports=ports, mode=Refresh.NOW)
+
+    assert [each.state for each in seen.runs] == [JobState.SUCCEEDED, JobState.PENDING]
+    assert ports.store.read(run.id).state is JobState.SUCCEEDED
+    assert world().polls == 1
+
+
+def test_who_asks_for_now_gets_an_answer_of_now(
+    ports: Ports, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    done = JobStatus(state=JobState.SUCCEEDED, exit_code=0)
+    run = launched(ports)
+
+    def poll_now(_: FakeExecutor, handles: list[JobHandle]) -> dict[JobHandle, JobStatus]:
+        return dict.fromkeys(handles, done)
+
+    more_able(monkeypatch, poll_now=poll_now)
+
+    refreshed = refresh([run], ports=ports)
+    asked_now = refresh([run], ports=ports, mode=Refresh.NOW)
+
+    assert refreshed.runs[0].state is JobState.PENDING
+    assert asked_now.runs[0].state is JobState.SUCCEEDED
+
+
+def test_many_are_cancelled_by_one_request(ports: Ports, monkeypatch: pytest.MonkeyPatch) -> None:
+    asked: list[int] = []
+
+    def cancel_all(executor: FakeExecutor, handles: list[JobHandle]) -> None:
+        asked.append(len(handles))
+        for handle in handles:
+            executor.cancel(handle)
+
+    more_able(monkeypatch, cancel_all=cancel_all)
+    runs = [launched(ports) for _ in range(5)]
+
+    done = cancel.cancel(runs, ports=ports)
+
+    assert {run.state for run in done.runs} == {JobState.CANCELLED}
+    assert asked == [5]
+
+
+def test_a_host_that_was_never_reached_leaves_no_run_in_doubt(ports: Ports) -> None:
+    world().refuse = NotSentError("no route to host")
+
+    with pytest.raises(NotSentError):
+        launched(ports)
+
+    (run,) = ports.index.select(Filter(), limit=None).runs
+    assert (run.state, run.reason) == (JobState.FAILED, Reason.NEVER_SUBMITTED)
 
 
 def test_a_verdict_survives_a_back_end_that_forgets(ports: Ports) -> None:

@@ -32,15 +32,22 @@ done
 mark files
 cd "$folder" 2>/dev/null || exit 0
 keys=$(printf '%s\n' "$jobs" | while read -r key rest; do [ ! -d "$key" ] || echo "$key"; done)
+# Verdicts are looked for once, so that all that a job leaves before its verdict is told with it.
+ended=''
 for key in $keys; do
     echo "$key/:"
     [ ! -e "$key/cancel" ] || echo "$key/cancel:"
-    [ ! -e "$key/exit.json" ] || printf '%s:\n' "$key"/logs/*/[0-9]*.log
+    [ -e "$key/exit.json" ] || continue
+    ended="$ended $key/exit.json"
+    printf '%s:\n' "$key"/logs/*/[0-9]*.log
 done
-for key in $keys; do
-    for file in "$key/attempts.jsonl" "$key/exit.json" "$key/last_words.json" "$key/cluster" \
-        "$key"/logs/*/first_failure.json; do
-        [ ! -e "$file" ] || echo "$file"
+{
+    printf '%s\n' $ended
+    for key in $keys; do
+        for file in "$key/attempts.jsonl" "$key/last_words.json" "$key/cluster" \
+            "$key"/logs/*/first_failure.json; do
+            [ ! -e "$file" ] || echo "$file"
+        done
     done
-done | xargs grep -s '' /dev/null
+} | xargs grep -s '' /dev/null
 exit 0

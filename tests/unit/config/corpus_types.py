@@ -192,6 +192,7 @@ def containers(
     tm: tuple[str, int | None, Color] = ("a", None, Color.RED),
     tb: tuple = (),
     st: set[int] = {1},
+    sb: set = set(),
     fz: frozenset[str] = frozenset(),
     ab: AbstractSet[int] = frozenset(),
     di: dict[str, int] = {"a": 1},

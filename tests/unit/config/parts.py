@@ -110,7 +110,7 @@ class Parts(Registered):
     def __init__(self) -> None:
         super().__init__(None, Importer(None))
 
-    def factories(self) -> dict[str, RecipeSource]:
+    def found(self, *, entry_points: bool) -> dict[str, RecipeSource]:  # noqa: ARG002
         return {name: source(name) for name in FACTORIES}
 
     def make(self, name: str, arguments: tuple[str, ...]) -> Any:

@@ -16,6 +16,7 @@ from tests.unit.config.parts import (
     Model,
     apply,
     config,
+    loss,
     positional,
     train,
     untyped,
@@ -181,6 +182,18 @@ def test_what_is_given_by_its_place_is_left_alone() -> None:
     made = after("last=5", "second=7", of=fdl.Partial(positional, 1, 2, 3, 4))
 
     assert fdl.ordered_arguments(made) == {0: 1, "second": 7, 2: 3, 3: 4, "last": 5}
+
+
+def test_parts_of_every_kind_are_set_and_stay_of_their_kind() -> None:
+    inner = fdl.ArgFactory(SGD, lr=1.0)
+    made = fdl.Partial(train, callback=fdl.Partial(loss, scale=inner), tags=inner)
+
+    after("callback.scale.lr=2", "callback.x=3", "SGD:momentum=4", of=made)
+
+    assert isinstance(made.callback, fdl.Partial)
+    assert isinstance(made.callback.scale, fdl.ArgFactory)
+    assert made.callback.scale is made.tags
+    assert (inner.lr, inner.momentum, made.callback.x) == (2.0, 4.0, 3.0)
 
 
 def test_what_has_only_a_place_is_set_there() -> None:

@@ -12,8 +12,10 @@ from pathlib import Path
 from typing import Annotated, Any, Literal, NewType, Optional, TypeVar, Union
 
 import pytest
+import typing_extensions
 from hypothesis import given
 from hypothesis import strategies as st
+from typing_extensions import TypeAliasType
 
 from nemorun_cli.config.annotations import WRITABLE, name_of
 from nemorun_cli.config.coerce import _READERS, coerce
@@ -35,6 +37,14 @@ class Model: ...
 Steps = NewType("Steps", int)
 Bound = TypeVar("Bound", bound=float)
 Free = TypeVar("Free")
+
+
+class Limits(typing_extensions.TypedDict, total=False):
+    low: typing_extensions.Required[int]
+    high: typing_extensions.ReadOnly[float]
+
+
+Maybe = TypeAliasType("Maybe", Union[Free, None], type_params=(Free,))  # noqa: UP007
 
 VALUES: list[tuple[str, Any, Any]] = [
     # Text is taken as it is.
@@ -143,7 +153,11 @@ VALUES: list[tuple[str, Any, Any]] = [
     ("3", Annotated[int, "steps"], 3),
     ("3", Steps, 3),
     ("3", Bound, 3.0),
+    ("{low: 1, high: 2}", Limits, {"low": 1, "high": 2.0}),
     ("3", Free, 3),
+    ("3", Maybe, 3),
+    ("3", Maybe[float], 3.0),
+    ("none", Maybe[int], None),
     # No type: a literal if it looks like one, else text.
     ("3", Any, 3),
     ("3.0", Any, 3.0),
@@ -192,6 +206,9 @@ REFUSED: list[tuple[str, Any, str]] = [
     ("1", bool, "true or false"),
     ("x", None, "none"),
     ("x", int | None, "int or none"),
+    ("x", Maybe[int], "int or none"),
+    ("{high: 2}", Limits, "Limits"),
+    ("{low: 1, high: x}", Limits, "float"),
     ("", int | None, "int or none"),
     ("x", int | float, "int | float"),
     ("x", int | float | None, "int | float | none"),

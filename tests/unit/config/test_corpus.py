@@ -37,7 +37,7 @@ class Corpus(Registered):
     def __init__(self) -> None:
         super().__init__(None, Importer(None))
 
-    def factories(self) -> dict[str, RecipeSource]:
+    def found(self, *, entry_points: bool) -> dict[str, RecipeSource]:  # noqa: ARG002
         return {
             name: RecipeSource(name, name, "", "", 1, "", "", "factory", str(each.__annotations__))
             for name, each in corpus_types.FACTORIES.items()

@@ -1,6 +1,7 @@
 """Configs become documents and come back; the same config has the same hash."""
 
 import copy
+import enum
 import functools
 import io
 import json
@@ -210,6 +211,22 @@ def test_a_config_has_no_loops() -> None:
 
     with pytest.raises(UsageError, match=r"callback\[0\]: contains itself"):
         to_document(made)
+
+
+class Access(enum.Flag):
+    READ = 1
+    WRITE = 2
+
+
+def test_members_of_an_enum_are_stored_by_one_name() -> None:
+    made = fdl.Config(train, callback=Access.READ, tags=Access.READ | Access.WRITE)
+
+    with pytest.raises(UsageError) as raised:
+        to_document(made)
+
+    (problem,) = raised.value.problems
+    assert problem.message == "tags: <Access.READ|WRITE: 3> cannot be stored"
+    assert problem.hint == "name it as a member of its enum"
 
 
 def test_what_nobody_could_read_back_is_not_stored() -> None:

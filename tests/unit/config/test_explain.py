@@ -125,6 +125,34 @@ def test_a_file_is_named_with_its_line(tmp_path: Path) -> None:
     ]
 
 
+def test_a_part_that_a_file_describes_is_told_line_by_line(tmp_path: Path) -> None:
+    file = tmp_path / "exp.yaml"
+    target = "_target_: tests.unit.config.parts:"
+    lines = (f"optim: {{{target}AdamW, lr: 0.5}}", "callback:", f"- {target}SGD", "  lr: 2", "")
+    file.write_text("\n".join(lines))
+
+    found = told(config(), "callback[0].lr+=1", "model={width: 3}", files=(str(file),))
+
+    assert found["optim"][-1] == ("file", f"{file}:1", "AdamW(...)")
+    assert found["optim.lr"][-1] == ("file", f"{file}:1", "0.5")
+    assert found["callback[0].lr"] == [
+        ("file", f"{file}:4", "2.0"),
+        ("argument", "callback[0].lr+=1", "3.0"),
+    ]
+    assert found["model.width"][-1] == ("argument", "model={width: 3}", "3")
+
+
+def test_a_new_part_is_told_by_who_gave_its_arguments() -> None:
+    written = "callback=[{_target_: 'tests.unit.config.parts:positional', _args_: [1, 2, 3]}]"
+
+    found = told(fdl.Partial(train, model=fdl.Partial(positional, 1, 2)), written)
+
+    assert found["callback[0][0]"][-1] == ("argument", written, "1")
+    assert found["callback[0][1]"][-1] == ("argument", written, "2")
+    assert found["callback[0][2]"][-1] == ("argument", written, "3")
+    assert found["callback[0].last"] == [("default", "positional", "0")]
+
+
 def test_back_to_the_default_is_told() -> None:
     found = told(config(), "optim.lr=1", "~optim.lr", path="optim.lr")
 

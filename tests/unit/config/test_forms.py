@@ -65,6 +65,9 @@ def go(
     raise AssertionError((given, title, folder, more))
 
 
+ADAM = "_target_: 'tests.unit.config.parts:AdamW'"
+
+
 def config(**arguments: Any) -> Any:
     return fdl.Partial(go, **{"optim": fdl.Config(AdamW, lr=0.1), **arguments})
 
@@ -139,8 +142,15 @@ def test_a_mapping_makes_a_record_where_there_is_none(tmp_path: Path) -> None:
 def test_a_finished_record_is_no_tuple(tmp_path: Path, argument: str) -> None:
     made = config(betas=Betas(0.5))
 
-    with pytest.raises(UsageError, match=r"finished Betas|not Betas\(first=0.5"):
+    with pytest.raises(UsageError) as raised:
         after("", tmp_path, argument, of=made)
+
+    (found,) = raised.value.problems
+    if "+=" in argument or "-=" in argument:
+        assert "a number, text or collection to change, not Betas(first=0.5" in found.message
+    else:
+        assert found.message == "betas is a finished Betas"
+        assert found.hint == "let the recipe use fdl.Config(Betas, ...)"
 
 
 def test_a_factory_is_named_at_any_depth(tmp_path: Path) -> None:
@@ -181,6 +191,11 @@ def test_functions_and_classes_go_by_their_names(tmp_path: Path) -> None:
         ("color: {_type_: enum, value: os:X.Y}", "expects code that is known here", ""),
         ("whatever: {_type_: pickle, value: x}", "expects one of tuple, list, set", "pickle"),
         ("whatever: {_type_: bytes, value: '?'}", "expects the value of a bytes", ""),
+        (f"optim: {{{ADAM}, _args_: [1, [2, 3], [], []]}}", "expects what AdamW takes", ""),
+        (f"optim: {{{ADAM}, _args_: [x]}}", "optim[0] expects float, got 'x'", "x"),
+        (f"optim: {{{ADAM}, _tags_: {{lrr: []}}}}", "expects the tags of AdamW, which has no", ""),
+        (f"optim: {{{ADAM}, _tags_: {{9: []}}}}", "expects the tags of AdamW, which has no", ""),
+        (f"optim: {{{ADAM}, _kind_: call}}", "expects one of config, partial, arg_factory", "call"),
         ("whatever: {_type_: dict, value: [[1]]}", "expects a pair of key and value", "[1]"),
         ("whatever: {_ref_: 3, _id_: 3}", "expects '_target_', or '_type_' and 'value'", ""),
         ("_type_: tuple\nvalue: [1]", "expects a whole config", ""),
@@ -219,8 +234,9 @@ def test_nothing_is_none_where_none_is_allowed(tmp_path: Path) -> None:
     assert (made.betas, made.optim, made.blocks) == (None, None, None)
     assert (other.when, other.whatever, other.title) == (None, {"a:b": None}, "null")
     (tmp_path / "a.json").write_text('{"title": null}')
-    with pytest.raises(UsageError, match="title expects str, got nothing"):
+    with pytest.raises(UsageError, match="title expects str, got nothing") as raised:
         parts.apply(config(), [], ["a.json"], tmp_path)
+    assert raised.value.problems[0].hint == "'' would be an empty text"
 
 
 def test_all_files_are_read_before_anything_is_told(tmp_path: Path) -> None:

@@ -80,6 +80,7 @@ def test_anchors_and_merge_keys_are_followed(tmp_path: Path) -> None:
         ("a.yaml", "a: !!python/name:os.system x\n", "a.yaml:1: this is no YAML: the tag"),
         ("a.yaml", "a: &a [*a]\n", "a.yaml:1: this is no YAML"),
         ("a.yaml", "a: 1\n---\nb: 2\n", "a.yaml:2: this is no YAML"),
+        ("a.yaml", "---\n", "a.yaml:2: expects a mapping of paths to values"),
         ("a.yaml", "<<: 3\na: 1\n", "a.yaml:1: this is no YAML: '<<' expects a mapping"),
         ("a.yaml", b"a: 1\nb: \xff\n", "a.yaml:2: this is no text in UTF-8"),
         ("a.json", '{"a": 1,}', "a.json:1: this is no JSON"),
