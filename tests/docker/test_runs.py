@@ -105,10 +105,10 @@ def test_too_much_memory_is_told_as_such(docked: Nemorun, engine: TestEngine) ->
 
 
 def test_a_secret_is_in_no_inspection_and_no_file(docked: Nemorun, engine: TestEngine) -> None:
-    script = 'echo "${#TOKEN}"; sleep 60'
-    run_id = docked.ok(
-        "launch", "command", "--secret", "TOKEN", "--", "sh", "-c", script, TOKEN="canary-4711"
-    )
+    script = 'echo "${#WORD}"; sleep 60'
+    docked.env["WORD"] = "canary-4711"
+
+    run_id = docked.ok("launch", "command", "--secret", "WORD", "--", "sh", "-c", script)
 
     seen = json.dumps(engine.api.inspect(f"nemorun-{run_id}-1"))
     mode = (folder_of(docked, run_id) / "secrets").stat().st_mode
@@ -133,9 +133,7 @@ def test_the_home_can_be_written_and_the_code_cannot(docked: Nemorun) -> None:
     assert (docked.cwd / "data.txt").read_text() == "mine\n"
 
 
-def test_files_belong_to_whoever_launched(
-    docked: Nemorun, engine: TestEngine, tmp_path: Path
-) -> None:
+def test_files_belong_to_whoever_launched(docked: Nemorun, tmp_path: Path) -> None:
     tmp_path.chmod(0o755)
     for folder in (docked.home, docked.cwd):
         os.chown(folder, 4711, 4712)
@@ -233,8 +231,9 @@ def test_what_the_engine_refuses_is_refused(
     docked: Nemorun, engine: TestEngine, options: Sequence[str], said: str
 ) -> None:
     set_ = [word for option in options for word in ("-x", option)]
+    docked.env["WORD"] = "canary"
 
-    done = docked("launch", "command", *set_, "--secret", "TOKEN", "--", "true", TOKEN="canary")
+    done = docked("launch", "command", *set_, "--secret", "WORD", "--", "true")
 
     assert done.code == 3, done.err
     assert said in done.err
@@ -270,8 +269,7 @@ def test_digits_trains_as_it_does_locally(docked: Nemorun) -> None:
     there = ("-x", f"mounts={venv}:{venv}:ro", "-x", f"python={venv}/bin/python")
 
     runs = [
-        docked.ok("launch", "digits", *options, "--wait")
-        for options in (("-e", "local"), there)
+        docked.ok("launch", "digits", *options, "--wait") for options in (("-e", "local"), there)
     ]
 
     one, other = (docked.ok("logs", each).splitlines()[-1] for each in runs)
@@ -281,8 +279,8 @@ def test_digits_trains_as_it_does_locally(docked: Nemorun) -> None:
 @pytest.mark.torch
 def test_torchrun_starts_ranks_in_one_container(docked: Nemorun) -> None:
     venv = Path(sys.prefix)
-    options = ("-x", f"mounts={venv}:{venv}:ro", "-x", f"python={venv}/bin/python", "--wait")
-    options += ("-x", "launcher=torchrun", "-x", "nproc=2")
+    python = ("-x", f"mounts={venv}:{venv}:ro", "-x", f"python={venv}/bin/python")
+    options = (*python, "-x", "launcher=torchrun", "-x", "nproc=2", "--wait")
 
     run_id = docked.ok("launch", "command", *options, "--", "sh", "-c", "echo $RANK/$WORLD_SIZE")
 

@@ -3,7 +3,8 @@
     python killed_nemorun.py N ARGUMENTS...
 
 Python tells an audit hook of every file opened, renamed, linked or made, of every process started
-and of every request sent. The first argument says at which of these the process dies; 0 counts them instead.
+and of every request sent. The first argument says at which of these the process dies; 0 counts them
+instead.
 """
 
 import os

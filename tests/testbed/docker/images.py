@@ -43,8 +43,10 @@ PROGRAMS = (
     *("setsid", "date", "sync", "seq", "stat", "kill", "ps", "dd", "tr", "sort", "ln", "hostname"),
 )
 # Extension modules of other packages, mounted into a container, need these.
-LIBRARIES = ("libstdc++.so.6", "libgcc_s.so.1", "libgomp.so.1", "libnss_files.so.2")
-LIBRARIES += ("libpthread.so.0", "libdl.so.2", "librt.so.1", "libutil.so.1", "libm.so.6")
+LIBRARIES = (
+    *("libstdc++.so.6", "libgcc_s.so.1", "libgomp.so.1", "libnss_files.so.2", "libpthread.so.0"),
+    *("libdl.so.2", "librt.so.1", "libutil.so.1", "libm.so.6"),
+)
 LEFT_OUT = re.compile(r"(^|/)(test|tests|__pycache__|site-packages|idlelib|config-[^/]*)(/|$)")
 USERS = "root:x:0:0:root:/root:/bin/sh\nnobody:x:65534:65534::/:/bin/false\n"
 FOLDERS = (
