@@ -268,7 +268,7 @@ class SlurmExecutor:
                 hint="put them there, and give their path in an override",
             )
         if spec.code is None:
-            return spec
+            return replace(spec, workdir="")  # Where it was typed is a folder of this machine.
         path = str(PurePosixPath(self._code_folder(), spec.code.hash))
         return replace(spec, code=replace(spec.code, path=path))
 

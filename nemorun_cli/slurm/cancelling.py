@@ -12,7 +12,7 @@ _TIMEOUT = 120.0
 
 
 def cancel(handles: Sequence[JobHandle], folder: str, way: Tunnel) -> None:
-    """Ask these jobs, whose folders are in `folder`, to end; those that have ended stay as they are.
+    """Ask these jobs, whose folders are in `folder`, to end; what has ended stays as it is.
 
     UnreachableError when Slurm does not answer; some may have been asked then.
     """

@@ -40,6 +40,17 @@ def test_a_folder_whose_name_slurm_would_change_is_refused(tmp_path: Path, folde
         SlurmExecutor.here(tmp_path, job_dir=folder)
 
 
+def test_without_code_a_job_elsewhere_starts_in_a_folder_that_is_there(tmp_path: Path) -> None:
+    spec = replace(SPEC, workdir="/home/me/notes")
+    far = SlurmExecutor.here(tmp_path, host="cw", job_dir="/jobs", tunnel="openssh")
+
+    there = far.plan(spec).files["job.sh"]
+    here = SlurmExecutor.here(tmp_path).plan(spec).files["job.sh"]
+
+    assert f"cd /jobs/{KEY}/work ||" in there
+    assert "cd /home/me/notes ||" in here
+
+
 def test_a_poll_interval_of_nothing_is_one(tmp_path: Path) -> None:
     assert SlurmExecutor.here(tmp_path, poll_interval=0).poll_interval == 0
 
