@@ -118,6 +118,7 @@ def _told(text: str, files: JobFiles) -> JobStatus | None:
         status = JobStatus(
             state=JobState(told["state"]),
             reason=Reason(told["reason"]) if told["reason"] else None,
+            reason_detail=str(told.get("detail") or ""),
             exit_code=_whole(told["exit_code"]),
             signal=_whole(told["signal"]),
             attempt=_whole(told["attempt"]) or 1,

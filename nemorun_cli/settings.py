@@ -2,7 +2,6 @@
 
 import dataclasses
 import difflib
-import types
 import typing
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
@@ -10,8 +9,8 @@ from pathlib import Path
 from typing import Any
 
 from nemorun_cli import settingfiles
-from nemorun_cli.core.durations import format_duration, parse_duration
 from nemorun_cli.core.errors import UsageError
+from nemorun_cli.settingvalues import as_text, fitting
 
 DEFAULT_EXECUTOR = "local"
 DEFAULT = "default"
@@ -19,6 +18,8 @@ _PREFIX = "NEMORUN_"
 _KEYS = ("executor", "settings", "executors")
 # A repository that somebody else wrote may not decide what is run here, or with whose keys.
 _NEVER_FROM_A_PROJECT = ("ssh", "tunnel", "host_key", "known_hosts", "proxy", "home", "secret")
+# Nor may it make a container anything more than the user is, or choose where that runs.
+_NEVER_BY_NAME = ("docker_host", "context", "user", "create")
 _AT_LEAST_ONE = ("nodes", "nproc")
 # Jobs find these in their environment; a launch from inside a job is not meant by them.
 _JOB_VARIABLES = ("NEMORUN_GPUS_PER_NODE",)
@@ -116,29 +117,6 @@ def resolve(
     return found
 
 
-def as_text(value: object, kind: str = "") -> str:
-    """A value as it would be typed after `-x NAME=`; unset is an empty text."""
-    if value is None:
-        return ""
-    if isinstance(value, (list, tuple)):
-        return ",".join(map(str, value))
-    if kind == "duration" and isinstance(value, int):
-        return format_duration(value)
-    return str(value).lower() if isinstance(value, bool) else str(value)
-
-
-def type_text(annotation: Any, kind: str) -> str:  # noqa: ANN401
-    """The type of a setting in a word or two."""
-    if kind:
-        return kind
-    members = [each for each in typing.get_args(annotation) if each not in (type(None), ...)]
-    if isinstance(annotation, types.UnionType):
-        return "|".join(type_text(each, "") for each in members)
-    if typing.get_origin(annotation) is tuple:
-        return "list"
-    return getattr(annotation, "__name__", str(annotation))
-
-
 def _assigned(
     settings: Settings,
     choice: Choice,
@@ -202,7 +180,8 @@ def _refuse_dangerous(layer: Layer) -> None:
     tables = {"settings": layer.common.get("settings", {}), **layer.executors}
     for table, values in tables.items():
         for name in values:
-            if any(word in name.lower() for word in _NEVER_FROM_A_PROJECT):
+            dangerous = any(word in name.lower() for word in _NEVER_FROM_A_PROJECT)
+            if dangerous or name.lower() in _NEVER_BY_NAME:
                 raise UsageError(
                     f"{layer.source} sets {name!r} in {table!r}, which a project may not",
                     hint="set it in ~/.config/nemorun/config.toml, or with -x",
@@ -232,7 +211,7 @@ def _unknown(name: str, source: str, executor: str, known: Mapping[str, Setting]
 
 def _read(name: str, value: Any, annotation: Any, kind: str, source: str) -> Any:  # noqa: ANN401
     try:
-        read = _fitting(value, annotation, kind)
+        read = fitting(value, annotation, kind)
     except ValueError as error:
         raise UsageError(f"{name} {error} (from {source})") from None
     if isinstance(read, int) and not isinstance(read, bool):
@@ -249,34 +228,3 @@ def _refuse_unless_one_of(choices: Sequence[str], name: str, value: Any, source:
             f"{name} expects one of {', '.join(choices)}, got {value!r} (from {source})",
             hint=f"did you mean {near[0]!r}?" if near else "",
         )
-
-
-def _fitting(value: Any, annotation: Any, kind: str) -> Any:  # noqa: ANN401
-    members = typing.get_args(annotation)
-    if isinstance(annotation, types.UnionType):
-        if isinstance(value, str) and value.lower() in ("none", "null", ""):
-            return None
-        (annotation,) = (each for each in members if each is not type(None))
-    if kind == "duration":
-        return value * 60 if isinstance(value, int) else parse_duration(str(value))
-    if typing.get_origin(annotation) is tuple:
-        texts = value.split(",") if isinstance(value, str) else value
-        return tuple(str(each).strip() for each in texts if str(each).strip())
-    return _READERS.get(annotation, str)(value)
-
-
-def _whole(value: Any) -> int:  # noqa: ANN401
-    try:
-        return int(str(value))
-    except ValueError:
-        raise ValueError(f"expects a whole number, got {value!r}") from None
-
-
-def _truth(value: Any) -> bool:  # noqa: ANN401
-    word = str(value).lower()
-    if word not in ("true", "false"):
-        raise ValueError(f"expects true or false, got {value!r}")
-    return word == "true"
-
-
-_READERS: Mapping[Any, Any] = {int: _whole, bool: _truth, str: str, float: float}

@@ -1,13 +1,39 @@
 """The wrapper of a job on this machine: the shell that runs job.sh, and what became of it."""
 
 import json
+import os
+import shutil
 from collections.abc import Mapping, Sequence
 from dataclasses import asdict
 from pathlib import Path
 
 from nemorun_cli import jobfolder, processes
-from nemorun_cli.core.jobs import JobState, JobStatus, Reason
+from nemorun_cli.core.errors import RefusedError
+from nemorun_cli.core.jobs import JobState, JobStatus, Plan, Reason
 from nemorun_cli.core.runs import Process
+
+
+def stage(plan: Plan, more: Mapping[str, str]) -> bool:
+    """Make a job's folder in one step, with word of who submits; False when there is one already.
+
+    RefusedError for a folder that cannot be written; then nothing of it is left.
+    """
+    folder = Path(plan.directory)
+    staged = folder.with_name(f".{folder.name}.{os.getpid()}")
+    me = json.dumps(asdict(processes.describe(os.getpid())))
+    try:
+        folder.parent.mkdir(mode=0o700, parents=True, exist_ok=True)
+        jobfolder.fill(staged, plan, {**more, "submitter.json": me})
+        staged.rename(folder)
+    except OSError as error:
+        shutil.rmtree(staged, ignore_errors=True)
+        if folder.is_dir():
+            return False
+        raise RefusedError(
+            f"cannot write the job's folder {folder}: {error.strerror}",
+            hint="free some space there, or choose a folder with room that you may write to",
+        ) from None
+    return True
 
 
 def start(gate: Sequence[str], folder: Path, env: Mapping[str, str]) -> Process:

@@ -9,6 +9,7 @@ from nemorun_cli import executors as registry
 from nemorun_cli import settings
 from nemorun_cli.actions.requests import surroundings
 from nemorun_cli.core.errors import NemorunError
+from nemorun_cli.settingvalues import type_text
 
 
 def executors() -> list[dict[str, Any]]:
@@ -34,7 +35,7 @@ def settings_of(name: str, assignments: Sequence[str]) -> list[dict[str, Any]]:
     return [
         {
             "name": setting,
-            "type": settings.type_text(hints[setting], known[setting].metadata.get("kind", "")),
+            "type": type_text(hints[setting], known[setting].metadata.get("kind", "")),
             "value": each.value,
             "text": each.text,
             "source": each.source,

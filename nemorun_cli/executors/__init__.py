@@ -8,6 +8,7 @@ from nemorun_cli.core.ports import Executor
 GROUP = "nemorun.executors"
 BUILT_IN = {
     "local": "nemorun_cli.executors.local:LocalExecutor",
+    "docker": "nemorun_cli.executors.docker:DockerExecutor",
     "slurm": "nemorun_cli.executors.slurm:SlurmExecutor",
 }
 _EXTRAS = {"docker": "docker", "paramiko": "ssh", "ray": "ray"}

@@ -1,11 +1,10 @@
 """Jobs as detached processes of this machine."""
 
-import json
 import os
 import shutil
 from collections.abc import Iterator, Sequence
 from contextlib import suppress
-from dataclasses import asdict, dataclass
+from dataclasses import dataclass
 from pathlib import Path, PurePath
 from typing import Any, ClassVar, Self
 
@@ -110,7 +109,7 @@ class LocalExecutor:
         plan = self.plan(spec)
         _require_interpreter(spec)
         folder = Path(plan.directory)
-        if not self._stage(plan):
+        if not wrappers.stage(plan, {}):
             return self._earlier(spec.key)
         try:
             process = wrappers.start(plan.commands[0], folder, {**inherited(), **spec.secrets})
@@ -231,25 +230,6 @@ class LocalExecutor:
                     break
                 watcher.wait(1.0)
         raise RefusedError(f"an earlier submission of {key} was interrupted")
-
-    def _stage(self, plan: Plan) -> bool:
-        """Make the job's folder in one step; False when there is one already."""
-        folder = Path(plan.directory)
-        stage = folder.with_name(f".{folder.name}.{os.getpid()}")
-        me = json.dumps(asdict(processes.describe(os.getpid())))
-        try:
-            folder.parent.mkdir(mode=0o700, parents=True, exist_ok=True)
-            jobfolder.fill(stage, plan, {"submitter.json": me})
-            stage.rename(folder)
-        except OSError as error:
-            shutil.rmtree(stage, ignore_errors=True)
-            if folder.is_dir():
-                return False
-            raise RefusedError(
-                f"cannot write the job's folder {folder}: {error.strerror}",
-                hint="free some space there, or choose a folder with room that you may write to",
-            ) from None
-        return True
 
 
 def _require_interpreter(spec: JobSpec) -> None:

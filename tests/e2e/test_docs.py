@@ -10,17 +10,19 @@ from pathlib import Path
 import pexpect
 import pytest
 
-from nemorun_cli import settings
+from nemorun_cli import executors
 from nemorun_cli.core import ports
-from nemorun_cli.executors.slurm import SlurmExecutor
-from nemorun_cli.slurm.asking import SlurmResources
+from nemorun_cli.core.jobs import Resources
+from nemorun_cli.settingvalues import as_text, type_text
 from tests.conftest import NEMORUN, Nemorun
 
 DOCS = Path(__file__).parents[2] / "docs"
 EXECUTED = ("overrides.md", "recipes.md")
+TABLED = {"docker": False, "slurm": True}
+"""Pages with a table of an executor's settings, and whether the common ones are among them."""
+TABLE = re.compile(r"^\| setting \|.*\n(?:\|.*\n)*", re.MULTILINE)
 FENCED = re.compile(r"^```(\S*)(?: (\S+))?\n(.*?)^```$", re.MULTILINE | re.DOTALL)
 WRITE = os.environ.get("NEMORUN_GOLDEN") == "write"
-TABLE = re.compile(r"(?<=<!-- settings -->\n).*(?=<!-- end -->)", re.DOTALL)
 KINDS = ("console", "python", "yaml", "toml", "json", "text", "sh", "")
 
 
@@ -81,6 +83,40 @@ def happened(nemorun: Nemorun, kind: str, name: str | None, text: str) -> str:
     return f"```{kind}{f' {name}' if name else ''}\n{text}```"
 
 
+@pytest.mark.parametrize("name", TABLED)
+def test_a_page_lists_the_settings_that_its_executor_has(name: str) -> None:
+    path = DOCS / f"{name}.md"
+    table = table_of(name, whole=TABLED[name])
+    before, after = path.read_text(), TABLE.sub(lambda _: table, path.read_text())
+
+    if WRITE:
+        path.write_text(after)
+    assert before == after or WRITE, "`make golden` and read the diff"
+    assert TABLE.search(after)
+
+
+def table_of(name: str, *, whole: bool) -> str:
+    """The settings of an executor, all of them or its own alone, as a table."""
+    kind = executors.load(name)
+    common = {each.name: each.metadata for each in dataclasses.fields(Resources)}
+    rows = ["| setting | type | unless set | what it is |", "|---|---|---|---|"]
+    for each_kind in (kind, kind.Resources):
+        hints = typing.get_type_hints(each_kind)
+        for each in dataclasses.fields(each_kind):  # type: ignore[arg-type]
+            if each.metadata and (whole or common.get(each.name) != each.metadata):
+                how, words = each.metadata["kind"], ", ".join(each.metadata["choices"])
+                default = getattr(each_kind, each.name, None)
+                text = as_text(default, how) if default not in (None, "", ()) else ""
+                values = (
+                    f"`{each.name}`",
+                    type_text(hints[each.name], how),
+                    f"`{text}`" if text else "",
+                    each.metadata["doc"] + (f" ({words})" if words else ""),
+                )
+                rows.append(f"| {' | '.join(values)} |")
+    return "\n".join(rows) + "\n"
+
+
 @pytest.mark.parametrize("page", sorted(each.name for each in DOCS.glob("*.md")))
 def test_every_block_is_of_a_known_kind(page: str) -> None:
     text = (DOCS / page).read_text()
@@ -90,31 +126,6 @@ def test_every_block_is_of_a_known_kind(page: str) -> None:
     assert text.count("\n```") == 2 * len(FENCED.findall(text))
     if page in EXECUTED:
         assert "console" in kinds
-
-
-def test_the_table_has_every_setting_of_slurm() -> None:
-    before = (DOCS / "slurm.md").read_text()
-    rows = [row for kind in (SlurmExecutor, SlurmResources) for row in rows_of(kind)]
-
-    table = "".join(["| setting | type | unless set | what it is |\n|---|---|---|---|\n", *rows])
-    after = TABLE.sub(lambda _: table, before)
-
-    if WRITE:
-        (DOCS / "slurm.md").write_text(after)
-    assert (DOCS / "slurm.md").read_text() == after, "`make golden` and read the diff"
-
-
-def rows_of(kind: type) -> Iterator[str]:
-    """A row of the table for each setting."""
-    hints = typing.get_type_hints(kind)
-    for each in dataclasses.fields(kind):
-        if each.metadata:
-            how, words = each.metadata["kind"], ", ".join(each.metadata["choices"])
-            value = settings.as_text(each.default, how)
-            unless = f"`{value}`" if value else ""
-            doc = each.metadata["doc"] + (f" ({words})" if words else "")
-            what = settings.type_text(hints[each.name], how)
-            yield f"| `{each.name}` | {what} | {unless} | {doc} |\n"
 
 
 def test_every_optional_protocol_is_named_where_executors_are_explained() -> None:

@@ -11,7 +11,7 @@ from pathlib import Path
 
 import pytest
 
-from nemorun_cli import processes
+from nemorun_cli import processes, wrappers
 from nemorun_cli.core.errors import RefusedError, SpecError, UnreachableError
 from nemorun_cli.core.jobs import (
     Dependency,
@@ -286,7 +286,7 @@ def test_a_zombie_has_ended() -> None:
 
 def test_an_interrupted_submission_can_never_start_later(local: LocalExecutor) -> None:
     spec = new_spec("sh", "-c", "echo started")
-    local._stage(local.plan(spec))
+    wrappers.stage(local.plan(spec), {})
     folder = Path(local.directory(spec.key))
     gone = replace(processes.describe(os.getpid()), pid=1, start=1)
     (folder / "submitter.json").write_text(json.dumps(vars(gone)))

@@ -1,0 +1,155 @@
+"""How jobs in containers are, and what is left to do once one has ended.
+
+A container is removed only when the verdict is on disk, and exit.json is there only when the
+container is gone: whoever is interrupted in between leaves what the next one needs.
+"""
+
+import json
+from collections.abc import Iterable, Mapping
+from contextlib import suppress
+from dataclasses import replace
+from pathlib import Path
+from typing import Any
+
+from nemorun_cli import jobfolder, processes
+from nemorun_cli.containers.arguments import JOBS, KEY, container_name
+from nemorun_cli.containers.engine import Engine
+from nemorun_cli.containers.reading import ENDED, ended, last_words
+from nemorun_cli.core.jobs import JobState, JobStatus, Reason
+
+WORDS = "last_words.json"
+
+
+def statuses(engine: Engine, jobs: Path, keys: Iterable[str]) -> dict[str, JobStatus]:
+    """The status of each job; one request, and a few for each that has ended since."""
+    found = {key: jobfolder.verdict(jobs / key) for key in keys}
+    open_ones = [key for key, status in found.items() if status is None]
+    if open_ones:
+        listed = listed_by_key(engine, jobs)
+        for key in open_ones:
+            found[key] = _status(engine, jobs / key, listed.get(key))
+        for key in listed.keys() - found.keys():
+            _sweep(engine, jobs / key, listed[key])
+    return {key: status for key, status in found.items() if status is not None}
+
+
+def listed_by_key(engine: Engine, jobs: Path) -> dict[str, dict[str, Any]]:
+    """The containers of the jobs of this folder, by the key that their label tells."""
+    entries = engine.containers(f"{JOBS}={jobs}")
+    return {str((entry.get("Labels") or {}).get(KEY)): entry for entry in entries}
+
+
+def give_up(engine: Engine, folder: Path) -> None:
+    """Remove the container of a job that can never start: its token was taken.
+
+    By its labels: the name may have been somebody else's before.
+    """
+    if (entry := listed_by_key(engine, folder.parent).get(folder.name)) is not None:
+        engine.remove(str(entry.get("Id")), running=True)
+    with suppress(OSError):
+        (folder / "secrets").unlink(missing_ok=True)
+
+
+def _status(engine: Engine, folder: Path, entry: Mapping[str, Any] | None) -> JobStatus:
+    if entry is None or entry.get("State") == "removing":
+        return _gone(engine, folder)
+    state = str(entry.get("State"))
+    if state in ENDED:
+        return _settled(engine, folder)
+    if state == "created":
+        return JobStatus(state=JobState.PENDING, reason_detail="the container is being started")
+    return jobfolder.progress(folder, detail="paused" if state == "paused" else "")
+
+
+def _settled(engine: Engine, folder: Path) -> JobStatus:
+    """The verdict on a job whose container has ended: written down, then the container removed."""
+    name = container_name(folder.name)
+    seen = engine.inspect(name)
+    if seen is None:
+        return _gone(engine, folder)
+    if not ended(seen):
+        return jobfolder.progress(folder)
+    files = replace(jobfolder.files(folder), last_words=_text(folder / WORDS))
+    printed = "" if files.last_words else engine.output(name)
+    words = last_words(seen, files, printed)
+    try:
+        if not _same(words, files.last_words):
+            jobfolder.write(folder / WORDS, words)
+    except OSError as error:
+        detail = f"it has ended, but that cannot be written down: {error.strerror}"
+        return jobfolder.progress(folder, detail=detail)
+    with suppress(OSError):
+        (folder / "secrets").unlink(missing_ok=True)
+    engine.remove(name)
+    return _published(folder)
+
+
+def _gone(engine: Engine, folder: Path) -> JobStatus:
+    """The status of a job whose container the engine does not have."""
+    if (folder / WORDS).exists() or (folder / "exit.json").exists():
+        return _published(folder)
+    if not folder.is_dir():
+        return JobStatus(
+            state=JobState.LOST,
+            reason=Reason.LOST,
+            reason_detail=f"its folder {folder} has been deleted",
+        )
+    if not (folder / "accepted").exists() and not (folder / "started.json").exists():
+        return JobStatus(state=JobState.UNKNOWN, reason_detail="the job has not been started")
+    if not _is_its_own(engine, folder):
+        return JobStatus(
+            state=JobState.UNKNOWN,
+            reason=Reason.UNREACHABLE,
+            reason_detail=f"another engine answers at {engine.address}",
+        )
+    # It may have been removed, and the end written down, between the two looks.
+    detail = "its container was removed before anybody could see how it ended"
+    return jobfolder.verdict(folder) or jobfolder.without_verdict(folder, detail=detail)
+
+
+def _is_its_own(engine: Engine, folder: Path) -> bool:
+    told = started(folder).get("engine")
+    return not told or told == engine.info().get("ID")
+
+
+def started(folder: Path) -> dict[str, Any]:
+    """What was written down when the container had started; empty where nothing was."""
+    try:
+        found = json.loads((folder / "started.json").read_text())
+    except (OSError, ValueError):
+        return {}
+    return found if isinstance(found, dict) else {}
+
+
+def _published(folder: Path) -> JobStatus:
+    """The verdict, now that no container is left: everybody may see it."""
+    with suppress(FileNotFoundError):  # Somebody else was quicker.
+        (folder / WORDS).rename(folder / "exit.json")
+    return jobfolder.verdict(folder) or jobfolder.without_verdict(
+        folder, detail="what the job left of its end cannot be read"
+    )
+
+
+def _sweep(engine: Engine, folder: Path, entry: Mapping[str, Any]) -> None:
+    """Remove a container that nobody will ask for: of a job that is over, or can never start."""
+    state = entry.get("State")
+    over = not folder.is_dir() or (folder / "exit.json").exists()
+    submitter = jobfolder.process(folder / "submitter.json")
+    abandoned = submitter is not None and processes.alive(submitter) is False
+    void = (folder / "void").exists()
+    if (over and state in (*ENDED, "created")) or (void and abandoned):
+        engine.remove(str(entry.get("Id")))
+
+
+def _same(words: str, before: str) -> bool:
+    try:
+        return bool(json.loads(words) == json.loads(before))
+    except ValueError:
+        return False
+
+
+def _text(path: Path) -> str:
+    try:
+        return path.read_text(errors="replace")
+    except OSError:
+        return ""

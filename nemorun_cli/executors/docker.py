@@ -1,0 +1,284 @@
+"""Jobs in containers of a Docker engine on this machine."""
+
+import json
+import os
+import shutil
+import time
+from collections.abc import Callable, Iterator, Sequence
+from contextlib import suppress
+from dataclasses import dataclass
+from pathlib import Path, PurePath
+from typing import Any, ClassVar, Self
+
+from nemorun_cli import jobfolder, joblogs, processes, wrappers
+from nemorun_cli.containers.arguments import container_name
+from nemorun_cli.containers.asking import DockerResources, checked
+from nemorun_cli.containers.engine import PATIENT, QUICK, Engine
+from nemorun_cli.core.errors import MissingExtraError, RefusedError, UnreachableError
+from nemorun_cli.core.jobs import (
+    JobHandle,
+    JobSpec,
+    JobStatus,
+    LogLine,
+    Plan,
+    setting,
+)
+
+_VERDICT_SIZE = 512
+_PATIENCE = 60
+"""Seconds that an engine may be away while somebody follows a job's output."""
+
+
+@dataclass(frozen=True, kw_only=True)
+class DockerExecutor:
+    """One engine: a container a job, removed once its end is written down."""
+
+    name: ClassVar[str] = "docker"
+    summary: ClassVar[str] = "containers of a Docker engine on this machine"
+    # The engine is asked over a socket of this machine, which costs next to nothing.
+    instant: ClassVar[bool] = True
+    settle: ClassVar[float] = 0
+    Resources: ClassVar[type[DockerResources]] = DockerResources
+
+    docker_host: str = setting("", "the engine's address; unset: as the docker command chooses")
+    context: str = setting("", "a context of the docker command that names the engine")
+    job_dir: str = setting("", "folder that holds the jobs' folders")
+
+    @classmethod
+    def here(cls, home: PurePath, **settings: Any) -> Self:  # noqa: ANN401
+        """The executor of an engine, settled by address; its jobs lie in the store by default."""
+        from nemorun_cli.containers.hosts import address
+
+        given = {name: value for name, value in settings.items() if value}
+        folder = Path(given.get("job_dir", home / "jobs")).expanduser().absolute()
+        host = address(given.get("docker_host", ""), given.get("context", ""), os.environ)
+        return cls(docker_host=host, job_dir=str(folder))
+
+    @property
+    def target(self) -> str:
+        """The engine's address, and for where jobs lie."""
+        return f"{self.docker_host}:{self.job_dir}"
+
+    def directory(self, key: str) -> str:
+        """The job's folder, which is in its container under the same path."""
+        return str(Path(self.job_dir) / key)
+
+    def plan(self, spec: JobSpec) -> Plan:
+        """The job's folder and what its container is created with. Pure.
+
+        MissingExtraError where the SDK that submits is not installed.
+        """
+        from nemorun_cli.containers.arguments import arguments, as_text, home_of
+        from nemorun_cli.containers.hosts import refuse_remote
+        from nemorun_cli.containers.script import docker_script
+
+        _require_sdk()
+        refuse_remote(self.docker_host)
+        ask = checked(self._asked(spec))
+        directory = self.directory(spec.key)
+        files = {
+            "job.sh": docker_script(spec, ask, directory),
+            "container.json": as_text(arguments(spec, ask, directory)),
+            "exit.json.part": " " * _VERDICT_SIZE,
+            "ready": "",
+            f"{Path(home_of(directory)).name}/.keep": "",
+        }
+        if spec.argv is None or ask.launcher != "plain":
+            from nemorun_cli.payload import payload_files
+
+            files |= payload_files(spec.config)
+        if spec.after:
+            files["waiting"] = "".join(f"{d.condition} {d.run_id}\n" for d in spec.after)
+        code = spec.code
+        links = {entry: f"{code.path}/{entry}" for entry in code.entries} if code else {}
+        name = container_name(spec.key)
+        return Plan(
+            files=files,
+            links={**links, **spec.links},
+            commands=(("docker", "create", "container.json"), ("docker", "start", name)),
+            directory=directory,
+        )
+
+    def submit(self, spec: JobSpec) -> JobHandle:
+        """Make the job's folder, then the container, and start it.
+
+        The folder's rename decides which of several submissions on this machine is the one; the
+        container's name does so for the engine.
+        """
+        from nemorun_cli.containers.script import SECRETS, secrets_text
+        from nemorun_cli.containers.settling import give_up
+        from nemorun_cli.containers.submitting import started_container
+
+        plan = self.plan(spec)
+        folder = Path(plan.directory)
+        secrets = {SECRETS: secrets_text(spec.secrets)} if spec.secrets else {}
+        if not wrappers.stage(plan, secrets):
+            return self._earlier(spec.key)
+
+        def refused() -> None:
+            wrappers.take(folder, "void")
+            with suppress(UnreachableError):
+                give_up(self._engine(), folder)
+
+        remembered = started_container(
+            self.docker_host,
+            json.loads(plan.files["container.json"]),
+            pull=self._asked(spec).pull,
+            give_up=refused,
+        )
+        jobfolder.write(folder / "started.json", remembered)
+        return self._handle(spec.key)
+
+    def find(self, key: str) -> JobHandle | None:
+        """The job if its container was started.
+
+        When the submitter is dead, None is made final: the container cannot run the job any more.
+        """
+        folder = Path(self.directory(key))
+        if _has_started(folder):
+            return self._handle(key)
+        submitter = jobfolder.process(folder / "submitter.json")
+        if submitter is not None and processes.alive(submitter) is False:
+            wrappers.take(folder, "void")
+            if _has_started(folder):
+                return self._handle(key)
+        if (folder / "void").exists():
+            from nemorun_cli.containers.settling import give_up
+
+            give_up(self._engine(), folder)
+        return None
+
+    def poll(self, handles: Sequence[JobHandle]) -> dict[JobHandle, JobStatus]:
+        """As of one request to the engine; containers that have ended are removed."""
+        return self._statuses(handles, QUICK)
+
+    def poll_now(self, handles: Sequence[JobHandle]) -> dict[JobHandle, JobStatus]:
+        """The same, with more patience for a busy engine."""
+        return self._statuses(handles, PATIENT)
+
+    def logs(
+        self,
+        handle: JobHandle,
+        *,
+        follow: bool = False,
+        tail: int | None = None,
+        rank: int | None = None,
+    ) -> Iterator[LogLine]:
+        """The lines of the job's log files; with `follow`, until it has ended."""
+        folder = Path(self.directory(handle.key))
+        if not follow:
+            return joblogs.read_logs(folder, tail=tail, rank=rank)
+        return joblogs.follow_logs(folder, self._end_of(handle), tail=tail, rank=rank)
+
+    def cancel(self, handle: JobHandle) -> None:
+        """Leave the mark and signal the container's shell, which ends the payload."""
+        folder = Path(self.directory(handle.key))
+        if not folder.is_dir() or (folder / "exit.json").exists():
+            return
+        with suppress(OSError):
+            (folder / "cancel").touch(mode=0o600)
+        self._engine().signal(handle.native_id, "TERM")
+
+    def wait(self, handles: Sequence[JobHandle], *, timeout: float) -> None:
+        """Sleep until one of the jobs' folders changes."""
+        from nemorun_cli.watching import Watcher
+
+        folders = [Path(self.directory(handle.key)) for handle in handles]
+        with Watcher() as watcher:
+            for folder in folders:
+                watcher.add(folder)
+            if not any(_has_spoken(folder) for folder in folders):
+                watcher.wait(timeout)
+
+    def metrics(self, handle: JobHandle) -> Iterator[dict[str, Any]]:
+        """The lines of the job's metrics.jsonl that are whole."""
+        return jobfolder.read_lines(Path(self.directory(handle.key)) / "metrics.jsonl")
+
+    def remove(self, key: str) -> None:
+        """Delete the job's folder."""
+        shutil.rmtree(self.directory(key), ignore_errors=True)
+
+    def examine(self) -> Iterator[tuple[str, bool, str]]:
+        """The SDK, the engine and what it can do, the job folder."""
+        from nemorun_cli.containers.examining import examine
+
+        return examine(self._engine(QUICK), Path(self.job_dir))
+
+    def _engine(self, timeout: float = PATIENT) -> Engine:
+        return Engine(address=self.docker_host, timeout=timeout)
+
+    def _statuses(self, handles: Sequence[JobHandle], timeout: float) -> dict[JobHandle, JobStatus]:
+        from nemorun_cli.containers.settling import statuses
+
+        if not Path(self.job_dir).is_dir():
+            raise UnreachableError(
+                f"the job folder {self.job_dir} is not there",
+                hint="is the disk that holds it mounted?",
+            )
+        keys = [handle.key for handle in handles]
+        found = statuses(self._engine(timeout), Path(self.job_dir), keys)
+        return {handle: found[handle.key] for handle in handles}
+
+    def _end_of(self, handle: JobHandle) -> Callable[[], bool]:
+        """Whether the job has ended; the engine is asked once a second, and may be away."""
+        folder = Path(self.directory(handle.key))
+        asked = answered = time.monotonic()
+
+        def ended() -> bool:
+            nonlocal asked, answered
+            now = time.monotonic()
+            if not _has_spoken(folder) and now - asked < 1:
+                return False
+            asked = now
+            try:
+                over = self.poll([handle])[handle].state.terminal
+            except UnreachableError:
+                if now - answered > _PATIENCE:
+                    raise
+                return False
+            answered = now
+            return over
+
+        return ended
+
+    def _asked(self, spec: JobSpec) -> DockerResources:
+        if isinstance(spec.resources, DockerResources):
+            return spec.resources
+        return self.Resources(**vars(spec.resources))
+
+    def _handle(self, key: str) -> JobHandle:
+        return JobHandle(
+            executor=self.name, target=self.target, key=key, native_id=container_name(key)
+        )
+
+    def _earlier(self, key: str) -> JobHandle:
+        """The job of another submission of this key, which may be under way: pulling, perhaps."""
+        from nemorun_cli.watching import Watcher
+
+        folder = Path(self.directory(key))
+        with Watcher() as watcher:
+            watcher.add(folder)
+            while (found := self.find(key)) is None:
+                if not (folder / "ready").exists():
+                    raise RefusedError(f"an earlier submission of {key} was interrupted")
+                watcher.wait(1.0)
+        return found
+
+
+def _has_started(folder: Path) -> bool:
+    return (folder / "accepted").exists() or (folder / "started.json").exists()
+
+
+def _has_spoken(folder: Path) -> bool:
+    """Whether the job has told its end."""
+    return any((folder / name).exists() for name in ("last_words.json", "exit.json"))
+
+
+def _require_sdk() -> None:
+    from importlib.util import find_spec
+
+    if find_spec("docker") is None:
+        raise MissingExtraError(
+            "the executor 'docker' needs the package 'docker', which is not installed",
+            hint="pip install 'nemorun-cli[docker]'",
+        )

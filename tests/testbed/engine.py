@@ -1,0 +1,63 @@
+"""The test engine, as tests use it: what `engine.sh` starts, stops and kills."""
+
+import os
+import subprocess
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Self
+
+from nemorun_cli.containers.engine import Engine
+from tests.testbed.cluster import ImpossibleError
+
+SCRIPT = Path(__file__).with_name("engine.sh")
+FOLDER = Path(os.environ.get("NEMORUN_TESTBED") or "/var/tmp/nemorun-testbed", "docker")  # noqa: S108
+IMAGE = "nemorun-test/python"
+"""Python, a shell and the programs that job.sh needs."""
+SH = "nemorun-test/sh"
+"""Nothing but busybox."""
+_IMPOSSIBLE = 3
+
+
+@dataclass(frozen=True, kw_only=True)
+class TestEngine:
+    """An engine that is up and has the two images."""
+
+    __test__ = False
+    folder: Path = FOLDER
+
+    @classmethod
+    def start(cls) -> Self:
+        """The engine, up; ImpossibleError where there can be none."""
+        done = _script("up", timeout=900)
+        if done.returncode == _IMPOSSIBLE:
+            raise ImpossibleError(done.stderr.strip().removeprefix("no test engine: "))
+        assert done.returncode == 0, done.stderr
+        return cls()
+
+    @property
+    def address(self) -> str:
+        return f"unix://{self.folder}/docker.sock"
+
+    @property
+    def api(self) -> Engine:
+        return Engine(address=self.address)
+
+    def containers(self, label: str) -> list[str]:
+        """The states of the containers with this label, running or not."""
+        return [str(each["State"]) for each in self.api.containers(label)]
+
+    def do(self, command: str) -> None:
+        """`stop`, `start` or `crash`."""
+        done = _script(command, timeout=120)
+        assert done.returncode == 0, done.stderr
+
+
+def _script(command: str, *, timeout: float) -> subprocess.CompletedProcess[str]:
+    return subprocess.run(
+        [str(SCRIPT), command],
+        stdin=subprocess.DEVNULL,
+        capture_output=True,
+        text=True,
+        timeout=timeout,
+        check=False,
+    )
