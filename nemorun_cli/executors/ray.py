@@ -1,7 +1,7 @@
 """Jobs on a Ray cluster, by its Jobs API; or with a cluster of their own on this machine."""
 
 import json
-from collections.abc import Callable, Iterator, Sequence
+from collections.abc import Iterator, Sequence
 from dataclasses import dataclass, replace
 from pathlib import PurePath, PurePosixPath
 from typing import Any, ClassVar, Self
@@ -162,7 +162,7 @@ class RayExecutor:
         dashboard = self._dashboard()
         if not follow:
             return self._explained(logs.read(dashboard, handle.key, tail=tail), handle)
-        follower = logs.Follower(dashboard=dashboard, key=handle.key, over=self._end_of(handle))
+        follower = logs.Follower(dashboard=dashboard, key=handle.key)
         return self._explained(follower.lines(tail=tail), handle)
 
     def cancel(self, handle: JobHandle) -> None:
@@ -178,7 +178,8 @@ class RayExecutor:
             return self._own.metrics(handle)
         from nemorun_cli.rayjobs.telling import metrics_of
 
-        data = self._dashboard(QUICK).tail(handle.key, _METRICS) or b""
+        dashboard = self._dashboard(QUICK)
+        data = dashboard.tail(dashboard.job(handle.key) or {}, _METRICS) or b""
         return metrics_of(data.decode(errors="replace"), handle.key)
 
     def remove(self, key: str) -> None:
@@ -215,7 +216,7 @@ class RayExecutor:
                 return JobFiles()
             if known.verdict and '"attempt": 1,' in known.verdict:
                 return known  # Ray has put the last lines of a log into its message.
-            data = dashboard.tail(key, _TAIL) or b""
+            data = dashboard.tail(entry, _TAIL) or b""
             return telling.files_of(data.decode(errors="replace"), key)
 
         jobs = dashboard.jobs()
@@ -228,15 +229,6 @@ class RayExecutor:
                 else reading.status_of(entry, files(handle.key, entry))
             )
         return found
-
-    def _end_of(self, handle: JobHandle) -> Callable[[], bool]:
-        from nemorun_cli.rayjobs.reading import ENDED
-
-        def ended() -> bool:
-            entry = self._dashboard().job(handle.key)
-            return entry is None or entry.get("status") in ENDED
-
-        return ended
 
     def _explained(self, lines: Iterator[LogLine], handle: JobHandle) -> Iterator[LogLine]:
         """These lines; where there are none, why Ray could not start the job."""

@@ -111,20 +111,24 @@ class Dashboard:
         if answer.status >= _BAD:
             raise RefusedError(f"the Ray cluster does not take the files: {answer.message}")
 
-    def tail(self, key: str, lines: int) -> bytes | None:
-        """The last lines of a job's log; None if there is none that can be read."""
-        query = {"submission_id": key, "lines": str(lines)}
-        answer = self._ask("GET", f"/api/v0/logs/file?{urlencode(query)}")
+    def tail(self, job: Mapping[str, Any], lines: int) -> bytes | None:
+        """The last lines of the log of a listed job; None if there is none that can be read."""
+        if not job.get("driver_node_id"):
+            return None  # It has not begun.
+        answer = self._ask("GET", _log_path(job, "file", lines=str(lines)))
         return answer.body if answer.status < _BAD else None
 
     @contextmanager
-    def log(self, key: str, *, follow: bool) -> Iterator[Iterator[bytes] | None]:
-        """A job's log from its beginning, in pieces; None if there is none that can be read.
+    def log(self, job: Mapping[str, Any], *, follow: bool) -> Iterator[Iterator[bytes] | None]:
+        """A listed job's log from its beginning, in pieces; None if there is none to be read.
 
         With `follow` it has no end: pieces come until the block is left.
         """
-        query = {"submission_id": key, "lines": "-1", **({"interval": "0.3"} if follow else {})}
-        path = f"/api/v0/logs/{'stream' if follow else 'file'}?{urlencode(query)}"
+        if not job.get("driver_node_id"):
+            yield None
+            return
+        way = {"kind": "stream", "interval": "0.3"} if follow else {"kind": "file"}
+        path = _log_path(job, lines="-1", **way)
         connection = self._connection(self.timeout)
         wire = None
         try:
@@ -145,7 +149,8 @@ class Dashboard:
         try:
             while piece := answer.read1(_BLOCK):
                 yield piece
-        except (OSError, ValueError, http.client.HTTPException) as error:
+        # One that is closed meanwhile has no file any more: AttributeError.
+        except (OSError, ValueError, AttributeError, http.client.HTTPException) as error:
             raise self._silent(error) from None
 
     def _json(self, method: str, path: str) -> Any:  # noqa: ANN401
@@ -222,3 +227,9 @@ class Dashboard:
         )
 
 
+
+
+def _log_path(job: Mapping[str, Any], kind: str, **query: str) -> str:
+    # The API tells logs apart by the node, too, and does not find it out itself.
+    where = {"submission_id": job["submission_id"], "node_id": job["driver_node_id"]}
+    return f"/api/v0/logs/{kind}?{urlencode({**where, **query})}"

@@ -4,13 +4,15 @@ import queue
 import threading
 import time
 from collections import deque
-from collections.abc import Callable, Iterator
+from collections.abc import Iterator, Mapping
 from dataclasses import dataclass, field
+from typing import Any
 
 from nemorun_cli.core.errors import UnreachableError
 from nemorun_cli.core.jobs import LogLine
 from nemorun_cli.logfiles import Lines
 from nemorun_cli.rayjobs.dashboard import Dashboard
+from nemorun_cli.rayjobs.reading import ENDED
 from nemorun_cli.rayjobs.telling import Listener, lines_of_tail
 from nemorun_cli.watching import nap
 
@@ -26,9 +28,10 @@ def read(dashboard: Dashboard, key: str, *, tail: int | None) -> Iterator[LogLin
     if tail is None:
         yield from _whole(dashboard, key)
         return
+    job = dashboard.job(key) or {}
     wanted = 4 * tail + 100  # Each of our own lines has an empty one before it.
     while True:
-        data = dashboard.tail(key, wanted)
+        data = dashboard.tail(job, wanted)
         if data is None:
             return
         if data.count(b"\n") < wanted - 1:  # That is all of it.
@@ -43,7 +46,7 @@ def read(dashboard: Dashboard, key: str, *, tail: int | None) -> Iterator[LogLin
 
 
 def _whole(dashboard: Dashboard, key: str) -> Iterator[LogLine]:
-    with dashboard.log(key, follow=False) as pieces:
+    with dashboard.log(dashboard.job(key) or {}, follow=False) as pieces:
         if pieces is not None:
             yield from _sorted(key, pieces)
 
@@ -62,8 +65,7 @@ class Follower:
 
     dashboard: Dashboard
     key: str
-    over: Callable[[], bool]
-    """Whether the job has ended; UnreachableError when nobody answers."""
+    _job: Mapping[str, Any] = field(default_factory=dict)
     _seen: int = 0
     _reader: Lines = field(default_factory=Lines)
     _listener: Listener = field(init=False)
@@ -93,7 +95,7 @@ class Follower:
         pause, heard = _TICK, time.monotonic()
         while True:
             try:
-                over = self.over()
+                over = self._over()
                 yield from self._connected(over=over)
                 if over or self._listener.ended:
                     yield from self._listener.lines(self._reader.last())
@@ -107,11 +109,16 @@ class Follower:
             yield None
             nap(pause)
 
+    def _over(self) -> bool:
+        """Whether the job has ended, or is not known any more."""
+        self._job = self.dashboard.job(self.key) or {}
+        return self._job.get("status") in (*ENDED, None)
+
     def _connected(self, *, over: bool) -> Iterator[LogLine | None]:
         """What comes over one connection, until it breaks or the job has ended."""
         quiet = 0.0
         skip, self._seen = self._seen, 0
-        with self.dashboard.log(self.key, follow=True) as source:
+        with self.dashboard.log(self._job, follow=True) as source:
             if source is None:
                 self._seen = skip
                 return
@@ -125,7 +132,7 @@ class Follower:
                     quiet += _QUIET
                     if over and quiet > 2 * _TICK:
                         return
-                    over = over or (quiet % _TICK == 0 and self.over())
+                    over = over or (quiet % _TICK == 0 and self._over())
                     continue
                 if not isinstance(piece, bytes):
                     self._seen = max(skip, self._seen)
