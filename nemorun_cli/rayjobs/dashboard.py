@@ -222,11 +222,9 @@ class Dashboard:
 
     def _silent(self, error: Exception) -> UnreachableError:
         return UnreachableError(
-            f"the Ray cluster at {self.address} does not answer: {error or type(error).__name__}",
+            f"the Ray cluster at {self.address} does not answer: {str(error) or type(error).__name__}",
             hint="is its dashboard running, and reachable from here? `nemorun doctor ray`",
         )
-
-
 
 
 def _log_path(job: Mapping[str, Any], kind: str, **query: str) -> str:

@@ -71,25 +71,27 @@ def _add(package: zipfile.ZipFile, name: str, data: bytes, *, executable: bool) 
 
 def _files(root: Path) -> Iterator[tuple[str, Path]]:
     """All files below, and those that links lead to and that are below too."""
-    top = root.resolve()
     for at, folders, names in os.walk(root):
         folders.sort()
         for name in sorted([*names, *folders]):
             path = Path(at, name)
-            inside = path.relative_to(root)
-            if not path.is_symlink():
-                if path.is_file():
-                    yield str(inside), path
-                continue
-            to = path.resolve()
-            if not to.is_relative_to(top):
-                continue
-            if to.is_file():
-                yield str(inside), to
-            elif to.is_dir() and to not in path.parents and not path.resolve() == top:
-                for each in sorted(to.rglob("*")):
-                    if each.is_file() and not each.is_symlink():
-                        yield str(inside / each.relative_to(to)), each
+            inside = str(path.relative_to(root))
+            if path.is_symlink():
+                yield from _behind(path, inside, root.resolve())
+            elif path.is_file():
+                yield inside, path
+
+
+def _behind(link: Path, inside: str, top: Path) -> Iterator[tuple[str, Path]]:
+    to, here = link.resolve(), link.parent.resolve()
+    if not to.is_relative_to(top):
+        return
+    if to.is_file():
+        yield inside, to
+    elif to.is_dir() and to not in (here, *here.parents):  # A loop, else.
+        for each in sorted(to.rglob("*")):
+            if each.is_file() and not each.is_symlink():
+                yield f"{inside}/{each.relative_to(to)}", each
 
 
 def _largest(root: Path) -> list[str]:

@@ -16,7 +16,7 @@ SECRETS = "secrets"
 _SOURCED = f'[ ! -e "$run_dir/{SECRETS}" ] || . "$run_dir/{SECRETS}"'
 _ENTRYPOINT = (
     "IFS=:; for each in $PYTHONPATH; do case $each in */{name}) "
-    "exec /bin/sh \"$each/{folder}/start.sh\";; esac; done; "
+    'exec /bin/sh "$each/{folder}/start.sh";; esac; done; '
     "echo 'nemorun: the files of the job are not there' >&2; exit 70"
 )
 
