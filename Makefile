@@ -26,13 +26,16 @@ demo: $(STAMP) ## set everything up and train a model through nemorun
 	PATH="$(CURDIR)/$(BIN):$$PATH" sh tests/testbed/demo.sh
 
 test: $(STAMP) ## set everything up and pass the tests
-	sh tests/testbed/with_cluster.sh $(BIN)/python -m pytest -n 2 --dist loadfile tests
+	sh tests/testbed/with_cluster.sh sh tests/testbed/with_engine.sh \
+		$(BIN)/python -m pytest -n 2 --dist loadfile tests
 
-testbed: ## start the test cluster, which `make test` then leaves up
+testbed: ## start the test cluster and the test engine, which `make test` then leaves up
 	tests/testbed/cluster.sh keep
+	tests/testbed/engine.sh keep
 
-testbed-down: ## end the test cluster
+testbed-down: ## end the test cluster and the test engine
 	tests/testbed/cluster.sh down
+	tests/testbed/engine.sh down
 
 check: lint types imports ## everything that reads the code without running it
 

@@ -72,7 +72,7 @@ def first_failure(files: JobFiles, attempt: int) -> dict[str, Any] | None:
     """What the rank that failed first in this attempt left behind."""
     try:
         told = json.loads(files.failures.get(attempt, ""))
-    except ValueError:
+    except (ValueError, RecursionError):
         return None
     return told if isinstance(told, dict) else None
 
@@ -91,11 +91,11 @@ def attempts_of(text: str) -> tuple[Attempt, ...]:
     return tuple(
         Attempt(
             number=number,
-            started_at=entry.get("started_at"),
-            ended_at=entry.get("ended_at"),
-            exit_code=entry.get("exit_code"),
-            signal=entry.get("signal"),
-            reason=entry.get("reason"),
+            started_at=_time(entry.get("started_at")),
+            ended_at=_time(entry.get("ended_at")),
+            exit_code=_whole(entry.get("exit_code")),
+            signal=_whole(entry.get("signal")),
+            reason=entry["reason"] if isinstance(entry.get("reason"), str) else None,
         )
         for number, entry in sorted(merged.items())
     )
@@ -106,7 +106,7 @@ def objects(lines: Iterable[str]) -> Iterator[dict[str, Any]]:
     for line in lines:
         try:
             entry = json.loads(line)
-        except ValueError:  # A full disk tears lines.
+        except (ValueError, RecursionError):  # A full disk tears lines.
             continue
         if isinstance(entry, dict):
             yield entry
@@ -119,14 +119,14 @@ def _told(text: str, files: JobFiles) -> JobStatus | None:
             state=JobState(told["state"]),
             reason=Reason(told["reason"]) if told["reason"] else None,
             reason_detail=str(told.get("detail") or ""),
-            exit_code=told["exit_code"],
-            signal=told["signal"],
-            attempt=told["attempt"] or 1,
-            started_at=told["started_at"],
-            ended_at=told["ended_at"],
+            exit_code=_whole(told["exit_code"]),
+            signal=_whole(told["signal"]),
+            attempt=_whole(told["attempt"]) or 1,
+            started_at=_time(told["started_at"]),
+            ended_at=_time(told["ended_at"]),
             attempts=attempts_of(files.history),
         )
-    except (ValueError, KeyError, TypeError):
+    except (ValueError, KeyError, TypeError, RecursionError):
         return None
     return _with_first_failure(files, status) if status.state is JobState.FAILED else status
 
@@ -137,7 +137,7 @@ def _with_first_failure(files: JobFiles, status: JobStatus) -> JobStatus:
     if failure is None or status.reason is Reason.TIME_LIMIT:
         return status
     import_error = failure.get("kind") == "import_error"
-    rank = failure.get("rank") if files.ranks > 1 else None
+    rank = _whole(failure.get("rank")) if files.ranks > 1 else None
     message = str(failure.get("message") or "")
     return replace(
         status,
@@ -150,3 +150,14 @@ def _with_first_failure(files: JobFiles, status: JobStatus) -> JobStatus:
 def _place(failure: Mapping[str, Any]) -> str:
     host = failure.get("host")
     return f"rank {failure.get('rank')}{f' on {host}' if host else ''}"
+
+
+_NEVER = 2**37  # A date whose year has four digits is before that.
+
+
+def _whole(value: Any) -> int | None:  # noqa: ANN401
+    return value if isinstance(value, int) else None
+
+
+def _time(value: Any) -> float | None:  # noqa: ANN401
+    return value if isinstance(value, int | float) and 0 < value < _NEVER else None

@@ -173,9 +173,10 @@ class _Composer:
         pairs, sizes = self._pairs(own)
         for each in merged:
             known = {key.value for key in pairs}
-            more, extra = self._pairs(each.value)
-            pairs |= {key: value for key, value in more.items() if key.value not in known}
-            sizes += extra
+            more, size = self._sized(each)
+            inside: Any = more.value
+            pairs |= {key: value for key, value in inside.items() if key.value not in known}
+            sizes.append((more, size))
         return Item(pairs, start, end), _total(sizes)
 
     def _require_closed(self, node: Any) -> None:

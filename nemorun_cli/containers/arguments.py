@@ -52,7 +52,7 @@ def arguments(spec: JobSpec, ask: DockerResources, directory: str) -> dict[str, 
         given["mem_limit"] = asking.size(ask.memory, "memory")
     if request := asking.device_request(ask):
         given["device_requests"] = [request]
-    kept = {name: value for name, value in given.items() if value not in (None, [], {})}
+    kept = {name: value for name, value in given.items() if value not in (None, "", [], {})}
     return {**kept, **ask.create}
 
 

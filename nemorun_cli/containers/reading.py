@@ -29,7 +29,7 @@ def last_words(seen: Mapping[str, Any], files: JobFiles, printed: str) -> str:
     state = seen.get("State", {})
     try:
         told = json.loads(files.last_words)
-    except ValueError:
+    except (ValueError, RecursionError):
         told = None
     words = _corrected(told, state) if isinstance(told, dict) else _unsaid(state, files, printed)
     return json.dumps(words)

@@ -25,7 +25,8 @@ def docker_script(spec: JobSpec, ask: DockerResources, directory: str) -> str:
     command = payload(spec, directory, python=ask.python or "python3")
     refuse_uncarriable(spec, command)
     start = (_SOURCED, f"exec setsid {shlex.join(command)}")
-    return assemble(spec, directory, start=start, parts=("docker.sh",))
+    variables = {"other_user": str(int(ask.user is not None))}
+    return assemble(spec, directory, start=start, variables=variables, parts=("docker.sh",))
 
 
 def secrets_text(secrets: Mapping[str, str]) -> str:

@@ -40,8 +40,12 @@ def listed_by_key(engine: Engine, jobs: Path) -> dict[str, dict[str, Any]]:
 
 
 def give_up(engine: Engine, folder: Path) -> None:
-    """Remove the container of a job that can never start: its token was taken."""
-    engine.remove(container_name(folder.name), running=True)
+    """Remove the container of a job that can never start: its token was taken.
+
+    By its labels: the name may have been somebody else's before.
+    """
+    if (entry := listed_by_key(engine, folder.parent).get(folder.name)) is not None:
+        engine.remove(str(entry.get("Id")), running=True)
     with suppress(OSError):
         (folder / "secrets").unlink(missing_ok=True)
 
@@ -134,7 +138,7 @@ def _sweep(engine: Engine, folder: Path, entry: Mapping[str, Any]) -> None:
     abandoned = submitter is not None and processes.alive(submitter) is False
     void = (folder / "void").exists()
     if (over and state in (*ENDED, "created")) or (void and abandoned):
-        engine.remove(container_name(folder.name))
+        engine.remove(str(entry.get("Id")))
 
 
 def _same(words: str, before: str) -> bool:

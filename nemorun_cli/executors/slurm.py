@@ -193,15 +193,9 @@ class SlurmExecutor:
 
     def cancel_all(self, handles: Sequence[JobHandle]) -> None:
         """The same for many, a few hundred in one request."""
-        clusters: dict[str, list[str]] = {}
-        for handle in handles:
-            number, _, cluster = handle.native_id.partition(";")
-            clusters.setdefault(cluster, []).append(f"{handle.key} {number}\n")
-        for cluster, lines in clusters.items():
-            script = scripts.cancellation(self.job_dir, cluster=cluster or None)
-            finished = self._way().run(script, data="".join(lines).encode(), timeout=120)
-            if finished.code:
-                raise UnreachableError(f"cannot cancel: {_complaint(finished)}")
+        from nemorun_cli.slurm.cancelling import cancel
+
+        cancel(handles, self.job_dir, self._way())
 
     def wait(self, handles: Sequence[JobHandle], *, timeout: float) -> None:
         """Sleep until a job's folder changes, where it can be seen, or for `timeout` seconds."""
@@ -237,7 +231,7 @@ class SlurmExecutor:
         from nemorun_cli.slurm.enquiries import enquiries_about
 
         shared = enquiries_about(self.target, Path(self.queries))
-        return shared.statuses(handles, self._ask, floor=floor, now=time.time())
+        return shared.statuses(handles, self._ask, floor=floor, clock=time.time)
 
     def _to_the_end(self, lines: Iterator[LogLine], handle: JobHandle) -> Iterator[LogLine]:
         """These lines; then who asks next is told that the job has ended."""
@@ -274,7 +268,7 @@ class SlurmExecutor:
                 hint="put them there, and give their path in an override",
             )
         if spec.code is None:
-            return spec
+            return replace(spec, workdir="")  # Where it was typed is a folder of this machine.
         path = str(PurePosixPath(self._code_folder(), spec.code.hash))
         return replace(spec, code=replace(spec.code, path=path))
 

@@ -2,6 +2,9 @@
 # This job's shell is the first process of a container. Whoever sees the container's end publishes
 # what this script says of it, together with what the engine saw.
 verdict_file=last_words.json
+# What another user writes here has to be readable for whoever the job's folder belongs to, and keeps
+# everybody else out.
+[ "$other_user" = 0 ] || umask 000
 oom_seen=0
 
 begin() {

@@ -35,7 +35,12 @@ still_mine() { [ "$(cat incarnation 2>/dev/null)" = "$mine" ]; }
 # tell_earlier: how the last attempt ended, in Slurm's words where its accounting has them.
 tell_earlier() {
     last=$(sed -n 's/^{"attempt":\([0-9]*\),"started_at".*/\1/p' attempts.jsonl 2>/dev/null | tail -n 1)
-    [ -n "$last" ] && ! grep -q "^{\"attempt\":$last,\"ended_at\"" attempts.jsonl || return 0
+    [ -n "$last" ] || return 0
+    case $(grep "^{\"attempt\":$last,\"ended_at\"" attempts.jsonl) in
+        '') ended='"ended_at":null,' ;;
+        *'"reason":"signal"'*) ended='' ;;  # It was told to end, and not why.
+        *) return 0 ;;
+    esac
     words=$(sacct -j "$SLURM_JOB_ID" -X -D -n -P -o State 2>/dev/null)
     cause=requeued
     for word in $words; do
@@ -45,7 +50,7 @@ tell_earlier() {
             REQUEUED) cause=requeued ;;
         esac
     done
-    note "{\"attempt\":$last,\"ended_at\":null,\"reason\":\"$cause\"}"
+    note "{\"attempt\":$last,$ended\"reason\":\"$cause\"}"
 }
 
 # Slurm itself ends what a step leaves behind, on every node.

@@ -1,5 +1,6 @@
 """Runs what config.json names, beside which it lies; `-- ARGV...` runs a command line instead.
 
+`--agent OPTION...` is torchrun's own process of a node, which starts the ranks there.
 It is copied into the job, with builder.py alone: standard library only, Python 3.8.
 """
 
@@ -20,15 +21,16 @@ if TYPE_CHECKING:
 
 HERE = os.path.dirname(os.path.abspath(__file__))  # noqa: PTH100, PTH120
 ENDING = frozenset({signal.SIGTERM, signal.SIGINT})
+PASSED_ON = (signal.SIGUSR1, signal.SIGUSR2)
 FORWARDED = ENDING | {signal.SIGHUP, signal.SIGUSR1, signal.SIGUSR2}
 LONGEST_MESSAGE = 4000
 
 
 def main(argv: Sequence[str]) -> int:
     """The exit code of this rank, once its target or command has ended."""
+    if argv[:1] == ["--agent"]:
+        return lead(argv[1:])
     rank = Rank.of_environment()
-    # A launcher that shall outlive this signal ignores it, and what it starts would, too.
-    signal.signal(signal.SIGUSR2, signal.SIG_DFL)
     if rank.own_logs:
         rank.redirect()
     command = list(argv[1:]) if argv[:1] == ["--"] else None
@@ -40,6 +42,31 @@ def main(argv: Sequence[str]) -> int:
         if code is not None:
             return code
     return execute(command, rank) if command else run(rank)
+
+
+def lead(options: Sequence[str]) -> int:
+    """Start the ranks of this node, and pass on to them the signals that tell them to save.
+
+    A scheduler signals this process alone, which would end, and they with it.
+    """
+    ours = str(os.getpid())
+
+    def pass_on(number: int, _: object) -> None:
+        for stat in Path("/proc").glob("[0-9]*/stat"):
+            try:
+                parent = stat.read_text(errors="replace").rpartition(")")[2].split()[1]
+                if parent == ours:
+                    os.kill(int(stat.parent.name), number)
+            except (OSError, IndexError):  # It has ended.
+                continue
+
+    for number in PASSED_ON:
+        signal.signal(number, pass_on)
+    sys.path[:] = [entry for entry in sys.path if entry != HERE]
+    from torch.distributed.run import main as torchrun
+
+    torchrun(list(options))
+    return 0
 
 
 class Rank(NamedTuple):  # A dataclass would take a job 12 ms longer to start.

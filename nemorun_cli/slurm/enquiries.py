@@ -2,14 +2,17 @@
 
 import json
 import secrets
-from collections.abc import Callable, Mapping, Sequence
+from collections.abc import Callable, Iterator, Mapping, Sequence
+from contextlib import ExitStack, contextmanager, suppress
 from dataclasses import asdict, dataclass, field, replace
 from hashlib import sha256
 from pathlib import Path
 from typing import Any
 
 from nemorun_cli.core.errors import NemorunError, UnreachableError
+from nemorun_cli.core.ids import created_at
 from nemorun_cli.core.jobs import JobHandle, JobState, JobStatus, Reason
+from nemorun_cli.core.ports import Clock
 from nemorun_cli.slurm.report import Report, is_missing, read_report, status_in
 from nemorun_cli.store.writing import locked, make_folder, replace_file
 
@@ -49,7 +52,7 @@ class Enquiries:
     path: Path
 
     def statuses(
-        self, handles: Sequence[JobHandle], ask: Ask, *, floor: float, now: float
+        self, handles: Sequence[JobHandle], ask: Ask, *, floor: float, clock: Clock
     ) -> dict[JobHandle, JobStatus]:
         """How these jobs are, as of an enquiry that is not older than `floor` seconds.
 
@@ -57,8 +60,9 @@ class Enquiries:
         since then is PENDING. UnreachableError when the host does not answer: that is remembered
         for a few seconds. So is, for `floor`, that somebody asked and did not wait for the answer.
         """
-        make_folder(self.path.parent)
-        with locked(self.path.with_suffix(".lock")):
+        with self._alone():
+            # Who has waited for another's answer looks at the clock after it.
+            now = clock()
             known = self._noted(handles, now)
             if not 0 <= now - known.asked_at < floor:
                 _refuse_so_soon(known, floor=floor, now=now)
@@ -73,6 +77,15 @@ class Enquiries:
         if silent and len(silent) == len(found):
             raise UnreachableError(silent[0].reason_detail)
         return found
+
+    @contextmanager
+    def _alone(self) -> Iterator[None]:
+        """Alone with the file; where it cannot be written, everybody asks for himself."""
+        with ExitStack() as stack:
+            with suppress(OSError):
+                make_folder(self.path.parent)
+                stack.enter_context(locked(self.path.with_suffix(".lock")))
+            yield
 
     def _noted(self, handles: Sequence[JobHandle], now: float) -> _Known:
         """What is known, with these jobs among those to be asked about and others forgotten."""
@@ -92,20 +105,40 @@ class Enquiries:
 
     def _load(self) -> _Known:
         try:
-            found: dict[str, Any] = json.loads(self.path.read_text())
-            watched = {name: _Watched(**each) for name, each in found.pop("watched").items()}
-            return _Known(**{**found, "asked": tuple(found["asked"])}, watched=watched)
-        except (OSError, ValueError, TypeError, KeyError, AttributeError):
+            return _known(json.loads(self.path.read_text()))
+        except (OSError, ValueError, TypeError, KeyError, AttributeError, RecursionError):
             return _Known()  # A cache: what cannot be read was never there.
 
     def _save(self, known: _Known) -> None:
-        replace_file(self.path, json.dumps(asdict(known)))
+        with suppress(OSError):
+            replace_file(self.path, json.dumps(asdict(known)))
 
 
 def enquiries_about(target: str, folder: Path) -> Enquiries:
     """Those about this target, in a file of their own in this folder."""
     name = sha256(target.encode()).hexdigest()[:16]
     return Enquiries(path=folder / f"slurm-{name}.json")
+
+
+def _known(found: Any) -> _Known:  # noqa: ANN401
+    return _Known(
+        tried_at=float(found["tried_at"]),
+        asked_at=float(found["asked_at"]),
+        asked=tuple(map(str, found["asked"])),
+        token=str(found["token"]),
+        out=str(found["out"]),
+        complaint=str(found["complaint"]),
+        watched={native: _watched(each) for native, each in found["watched"].items()},
+    )
+
+
+def _watched(found: Any) -> _Watched:  # noqa: ANN401
+    missing = found["missing_since"]
+    return _Watched(
+        key=str(found["key"]),
+        wanted_at=float(found["wanted_at"]),
+        missing_since=None if missing is None else float(missing),
+    )
 
 
 def _refuse_so_soon(known: _Known, *, floor: float, now: float) -> None:
@@ -122,8 +155,10 @@ def _asked(known: _Known, ask: Ask, now: float) -> _Known:
         out = ask("".join(lines), token)
     except NemorunError as error:
         return replace(known, tried_at=now, complaint=error.message)
-    asked = replace(known, tried_at=now, asked_at=now, asked=tuple(known.watched), token=token)
     report = read_report(out, token=token)
+    if not report.whole:
+        return replace(known, tried_at=now, complaint="what the host answered was cut short")
+    asked = replace(known, tried_at=now, asked_at=now, asked=tuple(known.watched), token=token)
     watched = {
         native: replace(
             each,
@@ -143,7 +178,9 @@ def _line(key: str, native: str) -> str:
 
 def _status(handle: JobHandle, report: Report, known: _Known) -> JobStatus:
     if handle.native_id not in known.asked:
-        return JobStatus(state=JobState.PENDING)
+        if created_at(handle.key) + REMEMBERED > known.asked_at:
+            return JobStatus(state=JobState.PENDING)
+        return JobStatus(state=JobState.UNKNOWN, reason_detail="it was not asked about lately")
     missing = known.watched[handle.native_id].missing_since
     return status_in(
         report,

@@ -1,7 +1,8 @@
 """What an enquiry found out: Slurm's rows and the jobs' files, and what they mean together."""
 
-from collections.abc import Mapping
+from collections.abc import Iterator, Mapping
 from dataclasses import dataclass, field, replace
+from typing import NamedTuple
 
 from nemorun_cli.core.ids import is_id
 from nemorun_cli.core.jobs import JobState, JobStatus, Reason
@@ -15,7 +16,7 @@ from nemorun_cli.jobfiles import (
 )
 from nemorun_cli.slurm.complaints import accounting_disabled, invalid_job_id
 from nemorun_cli.slurm.reading import Accounted, QueueRow, parse_sacct, parse_squeue
-from nemorun_cli.slurm.states import is_live, may_be_requeued
+from nemorun_cli.slurm.states import is_live
 from nemorun_cli.slurm.status import status_from_accounting, status_from_queue
 
 SETTLING = 30.0
@@ -25,58 +26,82 @@ A shared disk shows a file late; a preempted job is requeued a moment after it h
 """
 PATIENCE = 120.0
 """Seconds after which a job that neither the queue nor the accounting knows is given up."""
+BACKLOG = 1800.0
+"""Seconds for which accounting may have a job as alive that is not: its database may be behind."""
 
 
 @dataclass(frozen=True, kw_only=True)
 class Report:
     """The parts of an enquiry's output."""
 
+    whole: bool = False
+    """Whether the enquiry came to its end."""
     cluster: str = ""
     """The name of the cluster that was asked."""
+    answered: frozenset[str] = frozenset()
+    """Clusters whose whole queue was read; `-` is the default one."""
     queue: Mapping[str, QueueRow] = field(default_factory=dict)
     accounting: Mapping[str, Accounted] = field(default_factory=dict)
     silent: Mapping[str, str] = field(default_factory=dict)
     """Clusters whose controller did not answer, and what squeue said; `-` is the default one."""
     unaccounted: Mapping[str, str] = field(default_factory=dict)
     """Clusters whose accounting did not answer, and what sacct said."""
-    folders: Mapping[str, Mapping[str, str]] = field(default_factory=dict)
-    """For each job's folder that is there: path in it to text."""
+    folders: Mapping[str, Mapping[str, str]] | None = None
+    """For each job's folder that is there: path in it to text. None: nobody could look."""
 
 
 def read_report(out: str, *, token: str) -> Report:
     """The report in an enquiry's output. No text makes this fail."""
+    parts = tuple(_parts(out, token))
+
+    def those(what: str) -> list[_Part]:
+        return [each for each in parts if each.what == what]
+
     queue: dict[str, QueueRow] = {}
+    for each in those("queue"):
+        queue |= parse_squeue(each.text)
     accounting: dict[str, Accounted] = {}
-    silent: dict[str, str] = {}
-    unaccounted: dict[str, str] = {}
-    folders: dict[str, dict[str, str]] = {}
-    cluster = ""
+    for each in those("accounting"):
+        accounting |= parse_sacct(each.text, cluster=None if each.where == "-" else each.where)
+    return Report(
+        whole=bool(those("end")),
+        cluster="".join(each.text for each in those("cluster")).strip(),
+        answered=frozenset(each.where for each in those("queue-code") if each.fine),
+        queue=queue,
+        accounting=accounting,
+        silent={each.where: each.before.strip() for each in those("queue-code") if not each.fine},
+        unaccounted={
+            each.where: each.before.strip() for each in those("accounting-code") if each.code != "0"
+        },
+        folders=_folders("".join(each.text for each in those("files"))) if those("files") else None,
+    )
+
+
+class _Part(NamedTuple):
+    """What follows one mark of an enquiry's output."""
+
+    what: str
+    where: str
+    """The cluster, for those that tell of one."""
+    code: str
+    """The exit code of the command before it, for those that tell one."""
+    text: str
+    before: str
+    """The text of the part before it."""
+
+    @property
+    def fine(self) -> bool:
+        """Whether squeue answered; who asks it for jobs that have all left is told an error."""
+        return self.code == "0" or invalid_job_id(self.before)
+
+
+def _parts(out: str, token: str) -> Iterator[_Part]:
     before = ""
     for part in f"\n{out}".split(f"\n{token} ")[1:]:
         head, _, text = part.partition("\n")
-        what, *words = head.split() or [""]
-        where = words[0] if words else "-"
-        if what == "cluster":
-            cluster = text.strip()
-        elif what == "queue":
-            queue |= parse_squeue(text)
-        elif what == "queue-code" and words[1:] != ["0"] and not invalid_job_id(before):
-            silent[where] = before.strip()
-        elif what == "accounting":
-            accounting |= parse_sacct(text, cluster=None if where == "-" else where)
-        elif what == "accounting-code" and words[1:] != ["0"]:
-            unaccounted[where] = before.strip()
-        elif what == "files":
-            folders = _folders(text)
+        what, where, code = (*head.split(), "", "", "")[:3]
+        yield _Part(what=what, where=where or "-", code=code, text=text, before=before)
         before = text
-    return Report(
-        cluster=cluster,
-        queue=queue,
-        accounting=accounting,
-        silent=silent,
-        unaccounted=unaccounted,
-        folders=folders,
-    )
 
 
 def files_of(found: Mapping[str, str]) -> JobFiles:
@@ -105,33 +130,47 @@ def status_in(report: Report, key: str, native: str, *, missing: float, now: flo
     The job's own verdict comes before Slurm's word, and Slurm's word before silence. Never
     SUCCEEDED without one of the first two. UNKNOWN says what is waited for.
     """
-    found = report.folders.get(key)
+    found = (report.folders or {}).get(key)
     files = files_of(found or {})
+    row = _row(report, key, native)
     if (told := verdict_of(files)) is not None:
         return told
-    row = report.queue.get(native)
-    if row is not None and not _is(row.name, row.comment, key):
-        row = None  # The number was given to another job.
     if row is not None and is_live(row.state):
         return _alive(row, files, now)
-    silent = report.silent.get(native.partition(";")[2] or "-")
-    if silent is not None:
-        return _unknown(f"Slurm does not answer: {silent}", Reason.UNREACHABLE)
-    accounted = report.accounting.get(native)
-    if accounted is not None and not _is(accounted.name, accounted.comment, key):
-        accounted = None
+    where = native.partition(";")[2] or "-"
+    if where in report.silent:
+        return _unknown(f"Slurm does not answer: {report.silent[where]}", Reason.UNREACHABLE)
+    accounted = _start(report, key, native)
     if accounted is not None and not is_live(accounted.state):
         return _ended(status_from_accounting(accounted), accounted.state, files, now - missing)
     if row is not None:
         return _ended(status_from_queue(row, now=now), row.state, files, now - missing)
-    return _gone(report, native, found, now - missing)
+    why = _undecided(report, where, found)
+    if why is None and accounted is not None and now - missing < BACKLOG:
+        why = f"it has left the queue, and accounting still has it as {accounted.state}"
+    return _gone(found, now - missing) if why is None else _unknown(why)
 
 
 def is_missing(report: Report, key: str, native: str) -> bool:
-    """Whether the queue was read and does not have this job as alive."""
+    """Whether all who were asked have answered, and none has this job as alive."""
+    row, where = _row(report, key, native), native.partition(";")[2] or "-"
+    if row is not None:
+        return not is_live(row.state)
+    return where in report.answered and not _speechless(report, where)
+
+
+def _row(report: Report, key: str, native: str) -> QueueRow | None:
+    """The job in the queue, unless its number was given to another one."""
     row = report.queue.get(native)
-    answered = (native.partition(";")[2] or "-") not in report.silent
-    return answered and not (row and is_live(row.state) and _is(row.name, row.comment, key))
+    return row if row is not None and _is(row.name, row.comment, key) else None
+
+
+def _start(report: Report, key: str, native: str) -> Accounted | None:
+    """The last start of the job that accounting knows, which may know other jobs of its number."""
+    newest = report.accounting.get(native)
+    starts = (*newest.earlier, newest) if newest is not None else ()
+    own = [each for each in starts if _is(each.name, each.comment, key)]
+    return replace(own[-1], earlier=tuple(own[:-1])) if own else None
 
 
 def _alive(row: QueueRow, files: JobFiles, now: float) -> JobStatus:
@@ -150,10 +189,9 @@ def _alive(row: QueueRow, files: JobFiles, now: float) -> JobStatus:
 
 def _ended(said: JobStatus, word: str, files: JobFiles, since: float) -> JobStatus:
     """An end that Slurm tells of and the job does not; believed when nothing else can follow."""
-    begun = bool(files.history)
-    settled = not begun and not may_be_requeued(word)
-    asked_for = files.cancelled and said.state is JobState.CANCELLED
-    if since < SETTLING and not settled and not asked_for:
+    # Of what has run its own word may come late; what never began leaves none.
+    cancelled = said.state is JobState.CANCELLED and (files.cancelled or not files.history)
+    if since < SETTLING and not cancelled:
         return _unknown(f"Slurm says {word}; the job's own word is waited for")
     known = progress_of(files)
     failure = first_failure(files, known.attempt) or {}
@@ -168,19 +206,31 @@ def _ended(said: JobStatus, word: str, files: JobFiles, since: float) -> JobStat
         attempt=max(1, len(known.attempts)),
         started_at=known.started_at or said.started_at,
         reason_detail=detail,
-        failing_rank=failure.get("rank"),
+        failing_rank=rank if isinstance(rank := failure.get("rank"), int) else None,
     )
 
 
-def _gone(report: Report, native: str, found: Mapping[str, str] | None, since: float) -> JobStatus:
-    """A job that neither the queue nor the accounting knows."""
-    where = native.partition(";")[2] or "-"
-    complaint = report.unaccounted.get(where, "")
-    if complaint and not accounting_disabled(complaint):
-        return _unknown(f"it has left the queue, and accounting does not answer: {complaint}")
+def _undecided(report: Report, where: str, found: Mapping[str, str] | None) -> str | None:
+    """Why it means nothing yet that neither the queue nor the accounting knows a job."""
+    if where not in report.answered:
+        return "Slurm was not asked"
+    if _speechless(report, where):
+        complaint = report.unaccounted[where]
+        return f"it has left the queue, and accounting does not answer: {complaint}"
     cluster = (found or {}).get("cluster", "").strip()
     if cluster and where == "-" and cluster != report.cluster:
-        return _unknown(f"it is a job of the cluster {cluster}, not of {report.cluster or 'this'}")
+        return f"it is a job of the cluster {cluster}, not of {report.cluster or 'this'}"
+    return "the folder of the jobs is not there" if report.folders is None else None
+
+
+def _speechless(report: Report, where: str) -> bool:
+    """Whether this cluster has accounting, which does not answer now."""
+    complaint = report.unaccounted.get(where)
+    return complaint is not None and not accounting_disabled(complaint)
+
+
+def _gone(found: Mapping[str, str] | None, since: float) -> JobStatus:
+    """A job that neither the queue nor the accounting knows."""
     if since < PATIENCE:
         return _unknown("it has left the queue; how it ended is not known yet")
     files = files_of(found or {})
@@ -199,9 +249,8 @@ def _unknown(detail: str, reason: Reason | None = None) -> JobStatus:
 
 def _is(name: str, comment: str, key: str) -> bool:
     """Whether these are the name and the comment of the job with this key (see asking)."""
-    return name.endswith(f"nemorun-{key.rpartition('-')[0]}") or comment.startswith(
-        f"nemorun:{key}"
-    )
+    named = name.endswith(f"nemorun-{key.rpartition('-')[0]}")
+    return named or comment.partition(" ")[0] == f"nemorun:{key}"
 
 
 def _folders(text: str) -> dict[str, dict[str, str]]:

@@ -16,11 +16,10 @@ _RANKS = (
     'export NEMORUN_NODE_RANK="$SLURM_NODEID" RANK="$SLURM_PROCID" WORLD_SIZE="$SLURM_NTASKS"'
     ' LOCAL_RANK="$SLURM_LOCALID"; exec "$@"'
 )
-# The agent ignores the signal that tells its ranks to save: it would end, and they with it.
 _AGENT = (
-    'trap "" USR2; export NEMORUN_NODE_RANK="$SLURM_NODEID"; python=$1; shift;'
-    ' exec "$python" -m torch.distributed.run --nnodes="$SLURM_NNODES"'
-    ' --node-rank="$SLURM_NODEID" --master-addr="$MASTER_ADDR" --master-port="$MASTER_PORT" "$@"'
+    'export NEMORUN_NODE_RANK="$SLURM_NODEID"; python=$1 worker=$2; shift 2;'
+    ' exec "$python" "$worker" --agent --nnodes="$SLURM_NNODES" --node-rank="$SLURM_NODEID"'
+    ' --master-addr="$MASTER_ADDR" --master-port="$MASTER_PORT" "$@"'
 )
 
 
@@ -88,12 +87,11 @@ def _outputs(ask: SlurmResources) -> Iterator[str]:
 def _command(spec: JobSpec, ask: SlurmResources, directory: str) -> list[str]:
     """What srun starts in each task, by way of a line of sh that says which task it is."""
     python = ask.python or (f"{ask.venv}/bin/python" if ask.runtime == "venv" else "python3")
-    worker = [python, f"{directory}/worker.py"]
-    if spec.argv is not None:
-        worker += ["--", *spec.argv]
+    own = [python, f"{directory}/worker.py"]
+    worker = own if spec.argv is None else [*own, "--", *spec.argv]
     if ask.launcher == "torchrun":
         processes = ask.nproc if ask.nproc > 1 else ask.gpus_per_node or 1
-        agent = [python, f"--nproc-per-node={processes}", "--no-python", *worker]
+        agent = [*own, f"--nproc-per-node={processes}", "--no-python", *worker]
         return ["sh", "-c", _AGENT, "nemorun", *agent]
     if tasks(ask) > 1:
         return ["sh", "-c", _RANKS, "nemorun", *worker]

@@ -164,4 +164,6 @@ def _id(text: str) -> str | None:
 
 def _last_line(finished: Finished) -> str:
     lines = finished.err.decode("utf-8", "replace").strip().splitlines()
+    # tar says what was wrong, and then that something was.
+    lines = [line for line in lines if "due to previous errors" not in line] or lines
     return lines[-1] if lines else f"exit code {finished.code}"

@@ -2,8 +2,9 @@
 
     python killed_nemorun.py N ARGUMENTS...
 
-Python tells an audit hook of every file opened, renamed, linked or made and of every process
-started. The first argument says at which of these the process dies; 0 counts them instead.
+Python tells an audit hook of every file opened, renamed, linked or made, of every process started
+and of every request sent. The first argument says at which of these the process dies; 0 counts them
+instead.
 """
 
 import os
@@ -25,6 +26,7 @@ CHANGES = frozenset(
         "os.posix_spawn",
         "os.fork",
         "os.kill",
+        "http.client.send",
         "shutil.rmtree",
         "fcntl.flock",
     },

@@ -1,17 +1,24 @@
 """The pages of docs/ tell the truth: their files are written, their commands run as shown."""
 
+import dataclasses
 import os
 import re
+import typing
 from collections.abc import Iterator
 from pathlib import Path
 
 import pexpect
 import pytest
 
+from nemorun_cli import executors
+from nemorun_cli.core.jobs import Resources
+from nemorun_cli.settingvalues import as_text, type_text
 from tests.conftest import NEMORUN, Nemorun
 
 DOCS = Path(__file__).parents[2] / "docs"
 EXECUTED = ("overrides.md", "recipes.md")
+TABLED = ("docker",)
+TABLE = re.compile(r"^\| setting \|.*\n(?:\|.*\n)*", re.MULTILINE)
 FENCED = re.compile(r"^```(\S*)(?: (\S+))?\n(.*?)^```$", re.MULTILINE | re.DOTALL)
 WRITE = os.environ.get("NEMORUN_GOLDEN") == "write"
 KINDS = ("console", "python", "yaml", "toml", "json", "text", "sh", "")
@@ -72,6 +79,37 @@ def happened(nemorun: Nemorun, kind: str, name: str | None, text: str) -> str:
         told = [(each, plain(on_a_terminal(nemorun, each), nemorun)) for each, _ in commands(text)]
         text = "".join(f"$ {each}\n{shown}{chr(10) if shown else ''}" for each, shown in told)
     return f"```{kind}{f' {name}' if name else ''}\n{text}```"
+
+
+@pytest.mark.parametrize("name", TABLED)
+def test_a_page_lists_the_settings_that_its_executor_has(name: str) -> None:
+    path = DOCS / f"{name}.md"
+    before, after = path.read_text(), TABLE.sub(table_of(name), path.read_text())
+
+    if WRITE:
+        path.write_text(after)
+    assert before == after or WRITE, "`make golden` and read the diff"
+    assert TABLE.search(after)
+
+
+def table_of(name: str) -> str:
+    """The settings of an executor that are its own, as a table."""
+    kind = executors.load(name)
+    common = {each.name: each.metadata for each in dataclasses.fields(Resources)}
+    rows = ["| setting | type | default | what it is |", "|---|---|---|---|"]
+    for each_kind in (kind, kind.Resources):
+        hints = typing.get_type_hints(each_kind)
+        for each in dataclasses.fields(each_kind):  # type: ignore[arg-type]
+            if each.metadata and common.get(each.name) != each.metadata:
+                default = getattr(each_kind, each.name, None)
+                values = (
+                    f"`{each.name}`",
+                    type_text(hints[each.name], each.metadata["kind"]),
+                    f"`{as_text(default)}`" if default not in (None, "", ()) else "",
+                    each.metadata["doc"],
+                )
+                rows.append(f"| {' | '.join(values)} |")
+    return "\n".join(rows) + "\n"
 
 
 @pytest.mark.parametrize("page", sorted(each.name for each in DOCS.glob("*.md")))

@@ -33,7 +33,7 @@ def started() -> Cluster | str:
         return str(error)
 
 
-@pytest.fixture
+@pytest.fixture(scope="session")
 def cluster(started: Cluster | str) -> Cluster:
     why = started if isinstance(started, str) else ""
     require("slurm", there=isinstance(started, Cluster), why=why)
@@ -44,10 +44,21 @@ def cluster(started: Cluster | str) -> Cluster:
 @pytest.fixture(autouse=True)
 def calm(request: pytest.FixtureRequest, cluster: Cluster) -> Iterator[None]:
     """Keep tests that are marked `disturbs` and all others apart, in all processes."""
-    if request.node.get_closest_marker("disturbs") is None:
-        with _turn(cluster.folder / "locks", fcntl.LOCK_SH):
-            yield
-        return
+    disturbs = request.node.get_closest_marker("disturbs") is not None
+    with alone(cluster) if disturbs else together(cluster):
+        yield
+
+
+@contextmanager
+def together(cluster: Cluster) -> Iterator[None]:
+    """Have the cluster with others, and whole."""
+    with _turn(cluster.folder / "locks", fcntl.LOCK_SH):
+        yield
+
+
+@contextmanager
+def alone(cluster: Cluster) -> Iterator[None]:
+    """Have the cluster alone, free to break it."""
     with _turn(cluster.folder / "locks", fcntl.LOCK_EX):
         yield
         cluster.mend()

@@ -82,6 +82,11 @@ class User(Nemorun):
         """The run's output."""
         return self.ok("logs", run_id, *options).splitlines()
 
+    def said(self, run_id: str, *options: str) -> list[str]:
+        """The same without the remarks of Slurm's own when it ends something."""
+        lines = self.lines(run_id, *options)
+        return [line for line in lines if not line.startswith("slurmstepd-")]
+
 
 def having(**settings: object) -> tuple[str, ...]:
     """Settings, as they are typed."""

@@ -122,7 +122,7 @@ def srun(folder: str, words: list[str]) -> int:
     count = int(options.get("ntasks", "1"))
     nodes = int(options.get("nodes", "1"))
     with Changing(folder) as world:
-        step = f"{os.environ['SLURM_JOB_ID']}.{world['next_step']}"
+        step = f"{os.environ.get('SLURM_JOB_ID', '0')}.{world['next_step']}"
         world["next_step"] += 1
         files = outputs(options)
         tasks = [start(command, number, count, nodes, files) for number in range(count)]

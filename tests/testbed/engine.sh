@@ -59,7 +59,8 @@ end_containerd() {
     local pid
     pid=$(cat "$BED/exec/containerd/containerd.pid" 2>/dev/null) || return 0
     [ "$(cat "/proc/$pid/comm" 2>/dev/null)" = containerd ] || return 0
-    kill -s TERM "$pid" && within 10 test ! -e "/proc/$pid/exe" || true
+    kill -s TERM "$pid"
+    within 10 test ! -e "/proc/$pid/exe" || true
 }
 
 is_up() { running dockerd && curl --silent --max-time 5 --unix-socket "$SOCKET" http://docker/_ping | grep -q OK; }

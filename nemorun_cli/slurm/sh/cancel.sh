@@ -12,8 +12,9 @@ while read -r key id; do
     ids="$ids $id"
 done
 
-# A few hundred at a time: each call of scancel is a request to the controller.
-tell() { [ -z "$1" ] || printf '%s\n' $1 | xargs -n 200 scancel $only $2; }
+# A few hundred at a time: each call of scancel is a request to the controller. Of those that have
+# ended meanwhile it complains, and xargs says 123.
+tell() { [ -z "$1" ] || printf '%s\n' $1 | xargs -n 200 scancel $only $2 || [ "$?" = 123 ] || exit 1; }
 tell "$ids" --state=PENDING
 tell "$ids" '--state=RUNNING --batch --signal=TERM'
 tell "$harder" ''

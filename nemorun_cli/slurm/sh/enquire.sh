@@ -1,7 +1,8 @@
 # Asks once for all jobs of this user, and once for those on standard input that have left the queue;
 # then tells what their folders hold. Standard input: a line a job, `key id cluster`, `-` for none.
+# What begins no process, as on a crowded host, does not look like an answer: there is no `end` then.
 mark() { printf '\n%s %s\n' "$token" "$*"; }
-jobs=$(cat)
+jobs=$(cat) || exit 1
 mark cluster
 scontrol show config 2>/dev/null | sed -n 's/^ClusterName *= *//p'
 for cluster in $(printf '%s\n' "$jobs" | sed 's/.* //' | sort -u); do
@@ -22,16 +23,19 @@ for cluster in $(printf '%s\n' "$jobs" | sed 's/.* //' | sort -u); do
             while read -r key id; do
                 [ -e "$folder/$key/exit.json" ] || printf ',%s' "$id"
             done
-    )
+    ) || exit 1
     [ -n "$gone" ] || continue
     mark accounting "$cluster"
     sacct --noheader --parsable2 --duplicates --format="$fields" $only --jobs="${gone#,}" 2>&1
     code=$?
     mark accounting-code "$cluster" "$code"
 done
+if ! cd "$folder" 2>/dev/null; then
+    mark end
+    exit 0
+fi
 mark files
-cd "$folder" 2>/dev/null || exit 0
-keys=$(printf '%s\n' "$jobs" | while read -r key rest; do [ ! -d "$key" ] || echo "$key"; done)
+keys=$(printf '%s\n' "$jobs" | while read -r key rest; do [ ! -d "$key" ] || echo "$key"; done) || exit 1
 # Verdicts are looked for once, so that all that a job leaves before its verdict is told with it.
 ended=''
 for key in $keys; do
@@ -50,4 +54,4 @@ done
         done
     done
 } | xargs grep -s '' /dev/null
-exit 0
+case $? in 0 | 123) mark end ;; esac

@@ -7,7 +7,7 @@ mkdir -p "$folder" && cd "$folder" || say folder
 if [ ! -d "$key" ]; then
     # A folder that is in the way is somebody else's, who was quicker; or `find` has closed it.
     stage=.$key$token
-    mkdir "$stage" && cat >"$stage/tar" || say folder
+    mkdir "$stage" && cat >"$stage/tar" || { rm -rf "$stage" && say folder; }
     [ "$(wc -c <"$stage/tar")" -eq "$size" ] || { rm -rf "$stage" && say cut; }
     mkdir "$stage/job" && tar -xf "$stage/tar" -C "$stage/job" && mv -T "$stage/job" "$key"
     rm -rf "$stage"

@@ -71,6 +71,15 @@ def test_anchors_and_merge_keys_are_followed(tmp_path: Path) -> None:
     assert found["three"] == {"x": "1", "y": "2", "z": "4"}
 
 
+def test_what_is_merged_may_have_merged_itself(tmp_path: Path) -> None:
+    text = "a: &a {x: 1, y: 1}\nb: &b {<<: *a, y: 2}\nc: {<<: *b, z: 3}\nd: {<<: {<<: {w: 1}}}\n"
+
+    found = read(tmp_path, "a.yaml", text)
+
+    assert found["c"] == {"x": "1", "y": "2", "z": "3"}
+    assert found["d"] == {"w": "1"}
+
+
 @pytest.mark.parametrize(
     ("name", "text", "message"),
     [
@@ -78,7 +87,8 @@ def test_anchors_and_merge_keys_are_followed(tmp_path: Path) -> None:
         ("a.yaml", "a: [1\nb: 2\n", "a.yaml:2: this is no YAML"),
         ("a.yaml", "a: 1\nb: 2\na: 3\n", "a.yaml:3: this is no YAML: the key 'a' is there twice"),
         ("a.yaml", "a: !!python/name:os.system x\n", "a.yaml:1: this is no YAML: the tag"),
-        ("a.yaml", "a: &a [*a]\n", "a.yaml:1: this is no YAML"),
+        ("a.yaml", "a: &a [*a]\n", "a.yaml:1: this is no YAML: it contains itself"),
+        ("a.yaml", "a: &a {<<: *a}\n", "a.yaml:1: this is no YAML: it contains itself"),
         ("a.yaml", "a: 1\n---\nb: 2\n", "a.yaml:2: this is no YAML"),
         ("a.yaml", "---\n", "a.yaml:2: expects a mapping of paths to values"),
         ("a.yaml", "<<: 3\na: 1\n", "a.yaml:1: this is no YAML: '<<' expects a mapping"),

@@ -1,0 +1,118 @@
+"""Runs that are cancelled, and runs that wait for others."""
+
+import time
+
+import pytest
+
+from nemorun_cli.watching import nap
+from tests.slurm.users import User, having
+
+LATER = having(begin="now+1hour")
+SAVES = 'trap "sleep 1; echo saved; exit 0" TERM; echo up; while :; do sleep 0.1; done'
+
+
+def test_a_run_that_waits_is_taken_out_of_the_queue(user: User) -> None:
+    run_id = user.sh("echo ran", *LATER)
+    job = user.job(run_id)
+    assert user.cluster.state(job) == "PENDING"
+
+    first = user("cancel", run_id)
+
+    assert first.code == 0, first.err
+    assert user.state(run_id) == "CANCELLED"
+    assert user.cluster.state(job) in {"CANCELLED", ""}
+    assert user("cancel", run_id).code == 0
+    assert user("wait", run_id).code == 11
+
+
+@pytest.mark.parametrize("nodes", [1, 2])
+def test_a_run_that_is_cancelled_has_its_grace(user: User, nodes: int) -> None:
+    run_id = user.sh(SAVES, *having(nodes=nodes, grace="20s"))
+    user.until(run_id, "RUNNING")
+    until_said(user, run_id, "up", nodes)
+
+    start = time.monotonic()
+    done = user("cancel", run_id)
+
+    assert done.code == 0, done.err
+    assert time.monotonic() - start < 15
+    run = user.show(run_id)
+    assert (run["state"], run["reason"]) == ("CANCELLED", "cancelled")
+    for rank in range(nodes):
+        assert user.said(run_id, "--rank", str(rank)) == ["up", "saved"]
+    assert user("cancel", run_id).code == 0
+    assert user.state(run_id) == "CANCELLED"
+
+
+def test_a_run_that_will_not_end_is_ended(user: User) -> None:
+    run_id = user.sh('trap "" TERM; echo up; sleep 600', *having(nodes=2, grace="2s"))
+    until_said(user, run_id, "up", 2)
+
+    done = user("cancel", run_id)
+
+    assert done.code == 0, done.err
+    assert user.state(run_id) == "CANCELLED"
+    assert user.cluster.state(user.job(run_id)) in {"COMPLETING", "FAILED", "CANCELLED", ""}
+
+
+def test_many_runs_are_cancelled_at_once(here: User) -> None:
+    running = [here.sh("echo up; sleep 600", "--tag", "many") for _ in range(3)]
+    waiting = [here.sh("echo up", "--tag", "many", *LATER) for _ in range(3)]
+    until_said(here, running[-1], "up", 1)
+
+    done = here("cancel", "--tag", "many", "--yes")
+
+    assert done.code == 0, done.err
+    assert {here.state(run_id) for run_id in (*running, *waiting)} == {"CANCELLED"}
+
+
+def test_runs_follow_each_other_as_they_were_asked_to(user: User) -> None:
+    go = user.home.parent / "go"
+    hold = f"until [ -e {go} ]; do sleep 0.1; done"
+    good = user.sh(f"{hold}; exit 0")
+    bad = user.sh(f"{hold}; exit 3")
+    after = {
+        "ok": user.sh("echo ran", "--after", good),
+        "any": user.sh("echo ran", "--after", f"{bad}:any"),
+        "notok": user.sh("echo ran", "--after", f"{bad}:notok"),
+        "both": user.sh("echo ran", "--after", f"{good}:ok", "--after", f"{bad}:any"),
+    }
+    never = user.sh("echo ran", "--after", bad)
+    chained = user.sh("echo ran", "--after", after["ok"])
+    go.touch()
+
+    for run_id in (*after.values(), chained):
+        assert user.ended(run_id)["state"] == "SUCCEEDED"
+        assert user.lines(run_id) == ["ran"]
+    first, second = user.show(good), user.show(after["ok"])
+    assert second["started_at"] >= first["ended_at"]
+    user("list", "--refresh", "now")
+    waiting = user.show(never)
+    assert (waiting["state"], waiting["reason"]) == ("PENDING", "dependency")
+    assert waiting["reason_detail"].startswith("never starts: the job it waits for has not ended")
+    user.ok("cancel", never)
+    assert user.state(never) == "CANCELLED"
+
+
+def test_a_run_may_follow_one_that_has_ended(here: User) -> None:
+    good, bad = here.sh("exit 0"), here.sh("exit 3")
+    here.ended(good)
+    here.ended(bad)
+
+    ran = [here.sh("true", "--after", each) for each in (good, f"{bad}:any", f"{bad}:notok")]
+    refused = here("launch", "-e", here.executor, "--after", bad, "command", "--", "true")
+
+    assert {here.ended(run_id)["state"] for run_id in ran} == {"SUCCEEDED"}
+    assert refused.code == 3
+    assert "can never be met: it is FAILED" in refused.err
+
+
+def until_said(user: User, run_id: str, text: str, ranks: int) -> None:
+    """Wait until each rank has said this."""
+    for rank in range(ranks):
+        path = user.folder(run_id) / f"logs/1/{rank}.log"
+        for _ in range(300):
+            if path.exists() and text in path.read_text():
+                break
+            nap(0.1)
+        assert text in path.read_text()
