@@ -221,8 +221,9 @@ class Dashboard:
         return http.client.HTTPConnection(host, parts.port, timeout=timeout)
 
     def _silent(self, error: Exception) -> UnreachableError:
+        why = str(error) or type(error).__name__
         return UnreachableError(
-            f"the Ray cluster at {self.address} does not answer: {str(error) or type(error).__name__}",
+            f"the Ray cluster at {self.address} does not answer: {why}",
             hint="is its dashboard running, and reachable from here? `nemorun doctor ray`",
         )
 
