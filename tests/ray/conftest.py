@@ -24,10 +24,13 @@ def started() -> RayCluster | str:
 
 
 @pytest.fixture
-def cluster(started: RayCluster | str, request: pytest.FixtureRequest) -> Iterator[RayCluster]:
+def cluster(
+    started: RayCluster | str, request: pytest.FixtureRequest, monkeypatch: pytest.MonkeyPatch
+) -> Iterator[RayCluster]:
     why = started if isinstance(started, str) else ""
     require("ray", there=isinstance(started, RayCluster), why=why)
     assert isinstance(started, RayCluster)
+    monkeypatch.setenv("RAY_AUTH_TOKEN_PATH", str(started.token))
     alone = request.node.get_closest_marker("disturbs") is not None
     with _turn(started.folder.parent / "locks", fcntl.LOCK_EX if alone else fcntl.LOCK_SH):
         yield started
@@ -46,6 +49,7 @@ def rayed(cluster: RayCluster, nemorun: Nemorun) -> Nemorun:
     """The installed command, whose default executor is the cluster."""
     nemorun.env.update(
         NEMORUN_EXECUTOR="ray",
+        RAY_AUTH_TOKEN_PATH=str(cluster.token),
         NEMORUN_ADDRESS=cluster.address,
         NEMORUN_JOB_DIR=str(nemorun.home / "ray"),
     )

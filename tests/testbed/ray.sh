@@ -1,5 +1,5 @@
 #!/bin/bash
-# A real Ray cluster of the tests' own on this machine: a head with the dashboard and two more nodes,
+# A real Ray cluster of the tests' own on this machine: a head with the dashboard and one more node,
 # told apart by addresses of the loopback network, on ports that no other Ray uses by itself.
 #
 #   ray.sh up            from scratch, or what is missing of it
@@ -7,8 +7,9 @@
 #   ray.sh down          ends it; the logs stay
 #   ray.sh purge         down, and removes them too
 #   ray.sh status        exits with 0 when it is up
-#   ray.sh restart       ends it at once, as a crash does, and starts a new one at the same address
-#   ray.sh lose NODE     ends the node 1 or 2 at once
+#   ray.sh crash         ends it at once
+#   ray.sh head          starts the head alone, at the same address
+#   ray.sh lose          ends the other node at once
 #
 # Everything is below NEMORUN_TESTBED/ray. RAY names the command, of the interpreter that jobs have.
 # Needs root; exits with 3 where there can be no cluster. Only processes of this cluster are ended,
@@ -20,7 +21,8 @@ BED=$ROOT/ray
 RAY=${RAY:-ray}
 HEAD=127.0.0.2 # "127.0.0.1" would be replaced by an address of the machine's.
 PORT=26379 DASHBOARD=28265 AGENT=25365
-export RAY_USAGE_STATS_ENABLED=0 RAY_ADDRESS=
+TOKEN=$BED/token # As on any cluster that others could reach.
+export RAY_USAGE_STATS_ENABLED=0 RAY_ADDRESS='' RAY_AUTH_MODE=token RAY_AUTH_TOKEN_PATH=$TOKEN
 umask 022
 
 say() { echo "$*" >&2; }
@@ -29,16 +31,17 @@ impossible() { say "no test cluster of Ray: $*"; exit 3; }
 # shellcheck source=/dev/null
 . "$HERE/slurm/processes.sh"
 
-up() {
-    command -v "$RAY" >/dev/null || impossible "the package ray is not installed"
-    if ! answers; then
+head() {
+    answers || {
         end_all
         start_head
-    fi
-    local each
-    for each in 1 2; do
-        running_node "$each" || start_node "$each" # One by one: they race for ports.
-    done
+    }
+}
+
+up() {
+    command -v "$RAY" >/dev/null || impossible "the package ray is not installed"
+    head
+    running_node 1 || start_node 1
     within 60 whole || impossible "the nodes do not come up, see $BED/log"
 }
 
@@ -77,11 +80,16 @@ start_node() {
         impossible "node $1 does not start, see $BED/log/node$1"
 }
 
-answers() { curl --silent --fail --max-time 5 http://127.0.0.1:$DASHBOARD/api/version >/dev/null; }
+ask() {
+    curl --silent --fail --max-time 5 --header "Authorization: Bearer $(cat "$TOKEN")" \
+        "http://127.0.0.1:$DASHBOARD/$1"
+}
+
+answers() { ask api/version >/dev/null; }
 
 whole() {
-    [ "$(curl --silent --max-time 5 "http://127.0.0.1:$DASHBOARD/nodes?view=summary" |
-        grep -o '"state": *"ALIVE"' | wc -l)" -ge 3 ]
+    [ "$(ask "nodes?view=summary" | grep -o '"state": *"ALIVE"' |
+        wc -l)" -ge 2 ]
 }
 
 running_node() { [ -n "$(processes_of "raylet" "127.0.0.$((2 + $1))")" ]; }
@@ -90,7 +98,7 @@ running_node() { [ -n "$(processes_of "raylet" "127.0.0.$((2 + $1))")" ]; }
 processes_of() {
     local each line
     for each in /proc/[0-9]*; do
-        { line=$(tr '\0' ' ' <"$each/cmdline"); } 2>/dev/null || continue
+        line=$( (tr '\0' ' ' <"$each/cmdline") 2>/dev/null) || continue
         case $line in
         *"$BED/tmp/session"* | *"--temp-dir=$BED/tmp"*) ;;
         *) continue ;;
@@ -108,7 +116,7 @@ end_all() {
         [ -n "$pids" ] || return 0
         # shellcheck disable=SC2086
         kill -s "${1:-$round}" $pids 2>/dev/null || true
-        within 10 gone "$pids" || true
+        within 10 gone "$pids" 2>/dev/null || true
     done
 }
 
@@ -124,14 +132,11 @@ down() {
     end_all
 }
 
-restart() {
-    end_all KILL
-    up
-}
+crash() { end_all KILL; }
 
 lose() {
     local pids
-    pids=$(processes_of "raylet" "127.0.0.$((2 + $1))")
+    pids=$(processes_of "raylet" 127.0.0.3)
     # shellcheck disable=SC2086
     [ -z "$pids" ] || kill -s KILL $pids
 }
@@ -146,6 +151,7 @@ locked() { # One at a time.
     [ "$(id -u)" = 0 ] || impossible "not root"
     mkdir -p "$ROOT/locks" "$BED/log"
     chmod 755 "$ROOT" "$BED"
+    [ -s "$TOKEN" ] || (umask 077 && od -An -N32 -tx1 /dev/urandom | tr -d ' \n' >"$TOKEN")
     export NEMORUN_RAY_LOCKED=1
     exec flock --close --wait 900 "$ROOT/locks/ray" "$HERE/ray.sh" "$@"
 }
@@ -153,7 +159,6 @@ locked() { # One at a time.
 case ${1:-} in
 status) answers && whole ;;
 keep) locked "$@" && touch "$BED/kept" && up ;;
-up | down | purge | restart) locked "$@" && "$1" ;;
-lose) locked "$@" && lose "$2" ;;
+up | down | purge | crash | head | lose) locked "$@" && "$1" ;;
 *) sed -n '2,/^set/s/^# \{0,1\}//p' "$0" >&2 && exit 64 ;;
 esac

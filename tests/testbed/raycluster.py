@@ -17,7 +17,7 @@ _IMPOSSIBLE = 3
 
 @dataclass(frozen=True, kw_only=True)
 class RayCluster:
-    """A head and two nodes that are up; jobs have the interpreter that runs the tests."""
+    """A head and another node that are up; jobs have the interpreter that runs the tests."""
 
     folder: Path = FOLDER
     address: str = "http://127.0.0.1:28265"
@@ -32,11 +32,16 @@ class RayCluster:
         return cls()
 
     @property
+    def token(self) -> Path:
+        """The file of what the cluster wants to be shown."""
+        return self.folder / "token"
+
+    @property
     def api(self) -> Dashboard:
         return Dashboard(address=self.address)
 
     def do(self, *command: str) -> None:
-        """`up`, `restart` or `lose`."""
+        """`up`, `crash`, `head` or `lose`."""
         done = _script(*command, timeout=300)
         assert done.returncode == 0, done.stderr
 
