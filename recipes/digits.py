@@ -159,9 +159,7 @@ class Worker:
         with torch.no_grad():
             for parameter, weight in zip(parameters, weights):  # noqa: B905
                 parameter.copy_(weight)
-        loss = cross_entropy(
-            self.module(self.pictures[share]), self.labels[share], reduction="sum"
-        )
+        loss = cross_entropy(self.module(self.pictures[share]), self.labels[share], reduction="sum")
         gradients = torch.autograd.grad(loss, parameters)
         return list(gradients), loss.item()
 
@@ -196,13 +194,8 @@ def train_on_ray(  # noqa: PLR0913 # As `train`.
     for epoch in range(1, epochs + 1):
         total = 0.0
         for batch in batches(len(train_x), data.batch_size):
-            weights = ray.put([each.detach() for each in module.parameters()])
-            shares = batch.tensor_split(workers)
-            told = ray.get([each.step.remote(weights, share) for each, share in zip(crew, shares)])  # noqa: B905
-            for parameter, *parts in zip(module.parameters(), *(gradients for gradients, _ in told)):  # noqa: B905
-                parameter.grad = sum(parts[1:], parts[0]) / len(batch)
+            total += gather(crew, module, batch)
             optimizer.step()
-            total += sum(loss for _, loss in told)
         schedule.step()
         accuracy = share_right(module, test_x, test_y)
         mean = total / len(train_x)
@@ -212,6 +205,21 @@ def train_on_ray(  # noqa: PLR0913 # As `train`.
     print(f"final test accuracy {accuracy:.2%}")
     ray.shutdown()
     return accuracy
+
+
+def gather(crew: list[Any], module: nn.Module, batch: torch.Tensor) -> float:
+    """Have each worker look at its share of the batch; the summed loss, with the gradients set."""
+    import ray
+
+    parameters = list(module.parameters())
+    weights = ray.put([each.detach() for each in parameters])
+    shares = batch.tensor_split(len(crew))
+    steps = [worker.step.remote(weights, share) for worker, share in zip(crew, shares)]  # noqa: B905
+    told = ray.get(steps)
+    for number, parameter in enumerate(parameters):
+        parts = [gradients[number] for gradients, _ in told]
+        parameter.grad = sum(parts[1:], parts[0]) / len(batch)
+    return float(sum(loss for _, loss in told))
 
 
 def batches(count: int, size: int) -> Iterator[torch.Tensor]:

@@ -11,7 +11,7 @@ from nemorun_cli.core.jobs import JobHandle, JobSpec, JobStatus, LogLine, Plan, 
 from nemorun_cli.executors.local import LocalExecutor
 from nemorun_cli.jobfiles import JobFiles
 from nemorun_cli.rayjobs.access import LOCAL, settled
-from nemorun_cli.rayjobs.asking import RayResources, checked
+from nemorun_cli.rayjobs.asking import RayResources, checked, gpu_count
 from nemorun_cli.rayjobs.dashboard import PATIENT, QUICK, Dashboard
 
 _FOLDERS = "/tmp"  # noqa: S108 # On the node, where the job's folder is made anew, or not at all.
@@ -31,6 +31,7 @@ class _Embedded(LocalExecutor):
     Resources: ClassVar[type[RayResources]] = RayResources
 
     def plan(self, spec: JobSpec) -> Plan:
+        """As on this machine, for a payload that starts its own cluster. Pure."""
         ask = checked(_asked(spec))
         for name in ("cpus", "gpus", "memory", "resources", "pip", "runtime_env", "metadata"):
             if getattr(ask, name):
@@ -85,7 +86,7 @@ class RayExecutor:
         from nemorun_cli.rayjobs import packages, script, submitting
 
         ask = checked(_asked(spec))
-        spec = replace(spec, resources=ask)
+        spec = replace(spec, resources=replace(ask, gpus_per_node=gpu_count(ask)))
         directory = self.directory(spec.key)
         request = json.dumps(submitting.request_of(spec, ask), indent=2, sort_keys=True)
         put = ("PUT", f"{self.address}/api/packages/gcs/{submitting.job_package(spec.key)}")

@@ -1,5 +1,6 @@
 """What a job may ask a Ray cluster for: its settings, and whether they go together."""
 
+import math
 from collections.abc import Mapping
 from dataclasses import dataclass
 from typing import Any
@@ -60,6 +61,11 @@ def amounts(ask: RayResources) -> dict[str, Any]:
         "entrypoint_resources": dict(_amount(text) for text in ask.resources) or None,
     }
     return {name: value for name, value in found.items() if value is not None}
+
+
+def gpu_count(ask: RayResources) -> int | None:
+    """How many GPUs the driver sees; a share of one is one."""
+    return ask.gpus_per_node if ask.gpus is None else math.ceil(ask.gpus)
 
 
 def labels(ask: RayResources) -> dict[str, str]:

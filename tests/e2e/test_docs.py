@@ -17,7 +17,7 @@ from tests.conftest import NEMORUN, Nemorun
 
 DOCS = Path(__file__).parents[2] / "docs"
 EXECUTED = ("overrides.md", "recipes.md")
-TABLED = ("docker",)
+TABLED = ("docker", "ray")
 TABLE = re.compile(r"^\| setting \|.*\n(?:\|.*\n)*", re.MULTILINE)
 FENCED = re.compile(r"^```(\S*)(?: (\S+))?\n(.*?)^```$", re.MULTILINE | re.DOTALL)
 WRITE = os.environ.get("NEMORUN_GOLDEN") == "write"

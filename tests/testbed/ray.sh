@@ -52,7 +52,7 @@ begin() { # NAME ARGUMENT...
     (
         cd / && PATH=$(dirname "$(command -v "$RAY")"):$PATH exec setsid "$RAY" start "$@" --num-cpus=4 \
             --min-worker-port=0 --max-worker-port=0 --object-store-memory=80000000 \
-            --disable-usage-stats </dev/null >"$BED/log/$name" 2>&1 9>&-
+            --disable-usage-stats </dev/null >"$BED/log/$name" 2>&1
     )
 }
 
