@@ -6,7 +6,7 @@ from dataclasses import dataclass, replace
 from pathlib import PurePath, PurePosixPath
 from typing import Any, ClassVar, Self
 
-from nemorun_cli.core.errors import SpecError, UsageError
+from nemorun_cli.core.errors import SpecError, UnreachableError, UsageError
 from nemorun_cli.core.jobs import JobHandle, JobSpec, JobStatus, LogLine, Plan, setting
 from nemorun_cli.executors.local import LocalExecutor
 from nemorun_cli.jobfiles import JobFiles
@@ -217,7 +217,10 @@ class RayExecutor:
                 return JobFiles()
             if known.verdict and '"attempt": 1,' in known.verdict:
                 return known  # Ray has put the last lines of a log into its message.
-            data = dashboard.tail(entry, _TAIL) or b""
+            try:
+                data = dashboard.tail(entry, _TAIL) or b""
+            except UnreachableError:
+                return known
             return telling.files_of(data.decode(errors="replace"), key)
 
         jobs = dashboard.jobs()

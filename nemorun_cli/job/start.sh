@@ -17,6 +17,13 @@ link() { # NAME TARGET
     ln -s "$2" "$run_dir/work/$1"
 }
 
+# Ray starts this before it has written, to the same log, that it does: into the first output, else.
+log=/proc/$$/fd/1 rounds=0
+while [ -f "$log" ] && [ "$rounds" -lt 50 ] && ! grep -q '^Running entrypoint for job ' "$log"; do
+    rounds=$((rounds + 1))
+    sleep 0.1
+done
+
 link_all
 rm -f "$run_dir/start.sh"
 exec /bin/sh "$run_dir/job.sh"

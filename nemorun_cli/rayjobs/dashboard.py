@@ -21,6 +21,8 @@ _BAD = 400
 _DENIED = (401, 403)
 _BROKEN = 500
 _BLOCK = 64 * 1024
+# What comes with the status 500 when the log's file or node is not there, or not any more.
+_NO_LOG = (b"not found", b"not find", b"doesn't exist", b"does not exist", b"not available")
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -116,7 +118,7 @@ class Dashboard:
         if not job.get("driver_node_id"):
             return None  # It has not begun.
         answer = self._ask("GET", _log_path(job, "file", lines=str(lines)))
-        return answer.body if answer.status < _BAD else None
+        return answer.body if _has_log(answer.status, answer.body) else None
 
     @contextmanager
     def log(self, job: Mapping[str, Any], *, follow: bool) -> Iterator[Iterator[bytes] | None]:
@@ -133,7 +135,7 @@ class Dashboard:
         wire = None
         try:
             answer = self._begin(connection, "GET", path)
-            if answer.status >= _BAD:
+            if answer.status >= _BAD and not _has_log(answer.status, answer.read()):
                 yield None
                 return
             if (wire := connection.sock) is not None:
@@ -226,6 +228,17 @@ class Dashboard:
             f"the Ray cluster at {self.address} does not answer: {why}",
             hint="is its dashboard running, and reachable from here? `nemorun doctor ray`",
         )
+
+
+def _has_log(status: int, body: bytes) -> bool:
+    """Whether this is a log; UnreachableError when that cannot be told now."""
+    if status < _BAD:
+        return True
+    if any(each in body for each in _NO_LOG):
+        return False
+    raise UnreachableError(
+        f"the Ray cluster cannot show the log: {Answer(status=status, body=body).message}"
+    )
 
 
 def _log_path(job: Mapping[str, Any], kind: str, **query: str) -> str:

@@ -9,6 +9,7 @@ from nemorun_cli.core.jobs import LogLine
 from nemorun_cli.jobfiles import JobFiles
 
 MARK = "::nemorun:: {"
+_RAYS = "Running entrypoint for job "
 
 
 def marker_of(line: str, key: str) -> dict[str, Any] | None:
@@ -68,6 +69,8 @@ class Listener:
                 self._note(told)
             elif self.ended:
                 return
+            elif text.startswith(f"{_RAYS}{self.key}: "):
+                continue  # It may be late.
             elif not self._attempt:
                 self._before.append(text)
             elif text:
@@ -103,6 +106,8 @@ def lines_of_tail(texts: Iterable[str], key: str) -> list[LogLine]:
     attempt: int | None = None
     for text in texts:
         told = marker_of(text, key)
+        if text.startswith(f"{_RAYS}{key}: "):
+            continue
         if told is None:
             given.append((text, attempt))
             continue

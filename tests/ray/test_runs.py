@@ -95,7 +95,7 @@ def test_text_arrives_as_it_is(rayed: Nemorun) -> None:
 
 
 def test_bytes_that_are_no_text_arrive_too(rayed: Nemorun) -> None:
-    script = r"printf 'a\377b\n\n::nemorun:: {\n::nemorun:: {"key": 1}\nend\n\n'"
+    script = r"""printf 'a\377b\n\n::nemorun:: {\n::nemorun:: {"key": 1}\nend\n\n'"""
 
     run_id = rayed.ok("launch", "command", "--wait", "--", "sh", "-c", script)
 

@@ -75,7 +75,7 @@ def test_the_verdict_in_what_ray_says_of_a_failure_needs_no_more(fake: FakeDashb
         ({"status": "DREAMING"}, JobState.UNKNOWN, None, None, None),
     ],
 )
-def test_without_its_own_word_the_clusters_counts(  # noqa: PLR0917
+def test_without_its_own_word_the_clusters_counts(
     fake: FakeDashboard,
     entry: dict[str, object],
     state: JobState,

@@ -7,6 +7,7 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
+from nemorun_cli.core.errors import UnreachableError
 from nemorun_cli.jobfiles import attempts_of, first_failure, verdict_of
 from nemorun_cli.rayjobs import logs
 from nemorun_cli.rayjobs.dashboard import Dashboard
@@ -116,6 +117,31 @@ def test_a_connection_that_breaks_loses_and_doubles_nothing(fake: FakeDashboard)
     found = list(logs.Follower(dashboard=dashboard, key=KEY).lines(tail=None))
 
     assert [(line.attempt, line.text) for line in found] == LINES
+
+
+def test_rays_own_line_may_be_late() -> None:
+    late = f"Running entrypoint for job {KEY}: sh\n"
+    text = told(attempt=1, started_at=1) + f"one\n{late}two\n"
+
+    assert listened(text) == [(1, "one"), (1, "two")]
+
+
+@pytest.mark.parametrize(
+    ("body", "shown"), [("A file is not found at: /x", True), ("Too many requests", False)]
+)
+def test_a_log_that_is_not_there_is_empty_and_no_other(
+    fake: FakeDashboard, body: str, *, shown: bool
+) -> None:
+    fake.knows(KEY, "RUNNING", driver_node_id="n")
+    fake.says("GET /api/v0/logs/file", body, status=500)
+    dashboard = Dashboard(address=fake.address)
+
+    for tail in (None, 3):
+        if shown:
+            assert list(logs.read(dashboard, KEY, tail=tail)) == []
+        else:
+            with pytest.raises(UnreachableError, match="Too many"):
+                list(logs.read(dashboard, KEY, tail=tail))
 
 
 def test_following_ends_with_a_job_that_tells_nothing(fake: FakeDashboard) -> None:
