@@ -18,27 +18,26 @@ CHUNK = 1024 * 1024
 """Bytes of one file that one trip brings at most."""
 PATIENCE = 600.0
 """Seconds without an answer after which following gives up."""
-_TICK = 1.0
 _LONGEST_PAUSE = 15.0
 _LOOK = r"""
 cd "$folder" 2>/dev/null || exit 0
 mark() { printf '\n%s %s\n' "$token" "$*"; }
 [ ! -e exit.json ] || mark ended
 for file in logs/*/first_failure.json; do
-    [ ! -e "$file" ] || { mark failure "$file" && cat "$file"; }
+    [ ! -e "$file" ] || { mark failure 0 0 "$file" && cat "$file"; }
 done
 for file in logs/[0-9]*/*.log logs/[0-9]*/*.err; do
     [ -e "$file" ] || continue
     size=$(wc -c <"$file") begin=0
     [ -z "$lines" ] || begin=$((size - $(tail -n "$lines" "$file" | wc -c)))
-    mark file "$file" "$((size))" "$begin"
+    mark file "$((size))" "$begin" "$file"
 done
 while read -r file offset; do
     size=$(wc -c <"$file")
     length=$((size - offset))
     [ "$length" -le "$chunk" ] || length=$chunk
     [ "$length" -gt 0 ] || continue
-    mark data "$file" "$length"
+    mark data "$length" 0 "$file"
     tail -c "+$((offset + 1))" "$file" | head -c "$length"
 done
 exit 0
@@ -54,14 +53,23 @@ class FarLogs:
     """The job's folder on the host."""
     rank: int | None
     tail: int | None
+    tick: float = 1.0
+    """Seconds between two trips, while there is nothing new."""
+    chunk: int = CHUNK
+    patience: float = PATIENCE
     _readers: dict[str, tuple[LogFile, Lines]] = field(default_factory=dict)
     _offsets: dict[str, int] = field(default_factory=dict)
     _sizes: dict[str, int] = field(default_factory=dict)
+    _held: dict[str, list[LogLine]] | None = None
+    """With a tail: the lines of each file until all that stood there has been read."""
     ended: bool = False
     """Whether the job has left its verdict."""
 
+    def __post_init__(self) -> None:
+        self._held = None if self.tail is None else {}
+
     def read(self) -> Iterator[LogLine]:
-        """What stands in the files now."""
+        """What stands in the files now; with a tail, the last lines of all."""
         self._look()
         while self._behind():
             yield from self._look()
@@ -73,20 +81,22 @@ class FarLogs:
         An interrupted connection is taken up again where it broke. UnreachableError when it stays
         so for ten minutes.
         """
-        pause, heard = _TICK, time.monotonic()
+        pause, heard = self.tick, time.monotonic()
         while True:
             try:
                 ended = self.ended or over()
                 yield from self._look()
-                if ended and not self._behind():
-                    yield from self._rest()
-                    return
-                pause, heard = _TICK, time.monotonic()
+                if not self._behind():
+                    yield from self._released()
+                    if ended:
+                        yield from self._rest()
+                        return
+                    nap(self.tick)
+                pause, heard = self.tick, time.monotonic()
             except UnreachableError:
-                if time.monotonic() - heard > PATIENCE:
+                if time.monotonic() - heard > self.patience:
                     raise
                 pause = min(2 * pause, _LONGEST_PAUSE)
-            if not self._behind():
                 nap(pause)
 
     def _behind(self) -> bool:
@@ -95,42 +105,48 @@ class FarLogs:
     def _look(self) -> list[LogLine]:
         """One trip: what files there are, and the next part of those that are read."""
         token = f"@{secrets.token_hex(8)}"
-        names = {"folder": self.folder, "token": token, "chunk": str(CHUNK)}
-        names["lines"] = "" if self.tail is None else str(self.tail)
+        names = {"folder": self.folder, "token": token, "chunk": str(self.chunk)}
+        names["lines"] = "" if self._held is None else str(self.tail)
         head = "".join(f"{name}={shlex.quote(value)}\n" for name, value in names.items())
         wanted = "".join(f"logs/{name} {self._offsets[name]}\n" for name in self._readers)
         finished = self.tunnel.run(head + _LOOK, data=wanted.encode())
-        return self._taken(finished.out, token.encode())
+        return self._taken(finished.out, f"\n{token} ".encode())
 
-    def _taken(self, out: bytes, token: bytes) -> list[LogLine]:
+    def _taken(self, out: bytes, mark: bytes) -> list[LogLine]:
         lines: list[LogLine] = []
         begins: dict[str, int] = {}
         failures: dict[int, str] = {}
-        mark, at = b"\n" + token + b" ", 0
-        while (at := out.find(mark, at)) >= 0:
-            end = out.index(b"\n", at + len(mark))
-            what, *words = out[at + len(mark) : end].decode(errors="replace").split()
-            at = end + 1
+        for part in out.split(mark)[1:]:
+            head, _, data = part.partition(b"\n")
+            what, *words = head.decode(errors="replace").split(" ", 3)
             if what == "ended":
                 self.ended = True
-            elif what == "failure":
-                stop = out.find(mark, at)
-                text = out[at : stop if stop >= 0 else len(out)]
-                failures[int(words[0].split("/")[1])] = text.decode(errors="replace")
+                continue
+            first, second, path = (*words, "0", "0", "")[:3]
+            name = path.removeprefix("logs/")
+            if what == "failure" and name.partition("/")[0].isdecimal():
+                failures[int(name.partition("/")[0])] = data.decode(errors="replace")
             elif what == "file":
-                name = words[0].removeprefix("logs/")
-                self._sizes[name], begins[name] = int(words[1]), int(words[2])
+                self._sizes[name], begins[name] = int(first), int(second)
             elif what == "data":
-                data = out[at : at + int(words[1])]
-                at += len(data)
-                lines += self._given(words[0].removeprefix("logs/"), data)
+                lines += self._given(name, data[: int(first)])
         self._choose(begins, failures)
         return lines
 
     def _given(self, name: str, data: bytes) -> list[LogLine]:
         file, reader = self._readers[name]
         self._offsets[name] += len(data)
-        return [file.line(text) for text in reader.lines(data)]
+        lines = [file.line(text) for text in reader.lines(data)]
+        if self._held is None:
+            return lines
+        self._held.setdefault(name, []).extend(lines)
+        return []
+
+    def _released(self) -> list[LogLine]:
+        """What was held back, now that it is known which lines are the last."""
+        held, self._held = self._held, None
+        lines = [line for name in self._readers for line in (held or {}).get(name, ())]
+        return lines[max(0, len(lines) - (self.tail or 0)) :]
 
     def _choose(self, begins: Mapping[str, int], failures: Mapping[int, str]) -> None:
         files = JobFiles(failures=failures)
@@ -141,8 +157,17 @@ class FarLogs:
         for file in chosen(set(begins), self.rank, failed):
             if file.name not in self._readers and file.name in begins:
                 self._readers[file.name] = (file, Lines())
-                self._offsets[file.name] = begins[file.name] if self.tail is not None else 0
+                self._offsets[file.name] = begins[file.name]
 
-    def _rest(self) -> Iterator[LogLine]:
-        for file, reader in self._readers.values():
-            yield from (file.line(text) for text in reader.last())
+    def _rest(self) -> list[LogLine]:
+        """What stands after the last line ends; and what is held back."""
+        held = self._held
+        lines = {
+            name: [file.line(text) for text in reader.last()]
+            for name, (file, reader) in self._readers.items()
+        }
+        if held is None:
+            return [line for each in lines.values() for line in each]
+        for name, each in lines.items():
+            held.setdefault(name, []).extend(each)
+        return self._released()

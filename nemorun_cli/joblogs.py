@@ -36,7 +36,8 @@ def chosen(
     Those of one rank; else of rank 0 and of the one that `failed` tells was first to fail in an
     attempt; the launcher's where no rank could start.
     """
-    attempts = sorted({int(name.partition("/")[0]) for name in names if name[:1].isdigit()})
+    folders = {name.partition("/")[0] for name in names}
+    attempts = sorted({int(folder) for folder in folders if folder.isdecimal()})
     return [
         LogFile(name=name, attempt=attempt, rank=each, stream=stream)
         for attempt in attempts

@@ -1,5 +1,6 @@
 """How a snapshot gets to a host: once by its hash, and of a changed one only what has changed."""
 
+import secrets
 import tarfile
 import tempfile
 from collections.abc import Iterable
@@ -21,20 +22,21 @@ ls -t
 _STORE = r"""
 umask 077
 cd "$folder" || exit 1
-stage=.new-$$
+discard() { chmod -R u+w "$stage" 2>/dev/null; rm -rf "$stage" "$stage.list"; }
 if [ -z "$base" ] || ! cp -al "$base" "$stage" 2>/dev/null; then
-    rm -rf "$stage"
+    discard
     if [ -n "$base" ]; then cp -a "$base" "$stage"; else mkdir "$stage"; fi || exit 1
 fi
 find "$stage" -type d -exec chmod u+w {} +
 read -r length
 head -c "$length" >"$stage.list"
-(cd "$stage" && xargs -0 rm -f -- <"../$stage.list")
-tar -xof - -C "$stage" || { rm -rf "$stage" "$stage.list" && exit 1; }
+(cd "$stage" && xargs -0 rm -f -- <"../$stage.list") || { discard && exit 1; }
 find "$stage" -mindepth 1 -depth -type d -exec rmdir {} + 2>/dev/null
+# The last of what was sent: a tar that is cut between two files looks like a whole one.
+tar -xof - -C "$stage" && rm "$stage/$last" || { discard && exit 1; }
 find "$stage" -type d -exec chmod 500 {} +
 chmod 700 "$stage"
-mv -T "$stage" "$hash" 2>/dev/null || { chmod -R u+w "$stage" && rm -rf "$stage"; }
+mv -T "$stage" "$hash" 2>/dev/null || discard
 rm -f "$stage.list"
 [ -d "$hash" ] && chmod 500 "$hash"
 """
@@ -52,11 +54,12 @@ def send(code: Code, folder: str, tunnel: Tunnel) -> None:
     names = answer.out.decode(errors="replace").split()
     if names[:1] == ["there"]:
         return
-    base = _base(code, names)
+    base, nonce = _base(code, names), secrets.token_hex(16)
+    words = {"hash": code.hash, "base": base or "", "stage": f".new-{nonce}", "last": nonce}
     with tempfile.TemporaryFile() as data:
-        _pack(code, base, data)
+        _pack(code, base, data, last=nonce)
         data.seek(0)
-        script = _named(_STORE, folder=folder, hash=code.hash, base=base or "")
+        script = _named(_STORE, folder=folder, **words)
         _done(tunnel.run(script, data=data, timeout=_HOUR), folder)
 
 
@@ -66,8 +69,11 @@ def _base(code: Code, names: Iterable[str]) -> str | None:
     return next((name for name in names if name.isalnum() and (here / name).is_dir()), None)
 
 
-def _pack(code: Code, base: str | None, data: BinaryIO) -> None:
-    """What to remove from the base, and then, as a tar, what the snapshot has instead."""
+def _pack(code: Code, base: str | None, data: BinaryIO, *, last: str) -> None:
+    """What to remove from the base, and then, as a tar, what the snapshot has instead.
+
+    An empty file of the name `last` is the end of it.
+    """
     new = stored(Path(code.path)).entries
     old: dict[str, Entry] = dict(stored(Path(code.path).parent / base).entries) if base else {}
     changed = [path for path, entry in new.items() if old.get(path) != entry]
@@ -79,6 +85,7 @@ def _pack(code: Code, base: str | None, data: BinaryIO) -> None:
     ) as tar:
         for path in changed:
             tar.add(Path(code.path, path), arcname=path, recursive=False)
+        tar.addfile(tarfile.TarInfo(last))
 
 
 def _named(script: str, **names: str) -> str:

@@ -173,7 +173,11 @@ class SlurmExecutor:
         """The lines of the job's log files; over SSH by offset, resumed after a cut."""
 
         def over() -> bool:
-            return bool(self.glance([handle])) or self.poll([handle])[handle].state.terminal
+            if self.glance([handle]):
+                return True
+            with suppress(UnreachableError):  # Lines come all the same.
+                return self.poll([handle])[handle].state.terminal
+            return False
 
         folder = self.directory(handle.key)
         if self.host:

@@ -1,7 +1,8 @@
 """What a job may ask Slurm for: its settings, and the options of sbatch and srun they become."""
 
 import shlex
-from collections.abc import Iterator, Mapping, Sequence
+import signal
+from collections.abc import Collection, Iterator, Mapping, Sequence
 from dataclasses import dataclass
 from types import MappingProxyType
 
@@ -11,10 +12,28 @@ from nemorun_cli.core.jobs import Dependency, Resources, setting
 RUNTIMES = ("none", "venv", "pyxis", "apptainer")
 _OURS = frozenset(
     {"array", "wrap", "parsable", "job-name", "comment", "output", "error", "input", "export"}
-    | {"chdir", "parsable", "test-only", "wait", "requeue", "no-requeue", "signal", "J", "o", "e"}
-    | {"i", "D", "W", "a", "kill-on-bad-exit", "label"},
+    | {"chdir", "test-only", "wait", "requeue", "no-requeue", "signal", "nodes", "help", "usage"}
+    | {"kill-on-bad-exit", "label", "version"},
 )
 """Options that say what nemorun relies on."""
+_LETTERS = MappingProxyType(
+    dict(
+        pair.split("=")
+        for pair in (
+            *("J=job-name", "o=output", "e=error", "i=input", "D=chdir", "a=array", "W=wait"),
+            *("N=nodes", "l=label", "K=kill-on-bad-exit", "h=help", "V=version", "n=ntasks"),
+            *("c=cpus-per-task", "t=time", "p=partition", "A=account", "q=qos", "C=constraint"),
+            *("x=exclude", "w=nodelist", "b=begin", "d=dependency", "L=licenses", "M=clusters"),
+            *("G=gpus",),
+        )
+    )
+)
+"""The short names of options that nemorun sets itself, always or if the setting is given."""
+_FLAGS = frozenset(
+    {"hold", "H", "exclusive", "contiguous", "spread-job", "use-min-nodes", "overcommit", "O"}
+    | {"oversubscribe", "s", "no-kill", "k", "reboot", "quiet", "Q", "verbose", "v"},
+)
+"""Options that take no value from the word after them."""
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -97,8 +116,9 @@ def checked(ask: SlurmResources) -> SlurmResources:
         raise SpecError(f"image: {ask.image!r} is no absolute path", hint="where the nodes see it")
     if ask.ntasks_per_node and ask.nproc > 1:
         raise SpecError("nproc and ntasks_per_node mean the same here", hint="set one of them")
-    for text, name in ((ask.sbatch, "sbatch"), (ask.srun, "srun")):
-        list(_passed_through(text, name))
+    warning = signal_name(ask)
+    if f"SIG{warning}" not in signal.Signals.__members__ and not warning.isdecimal():
+        raise SpecError(f"signal expects the name of a signal, got {ask.signal!r}", hint="USR2")
     return ask
 
 
@@ -143,7 +163,7 @@ def sbatch_options(
         options.append("--exclusive")
     if parents := [*map(_awaited, after), *([ask.dependency] if ask.dependency else [])]:
         options.append(f"--dependency={','.join(parents)}")
-    return [*options, *_passed_through(ask.sbatch, "sbatch")]
+    return [*options, *_passed_through(ask.sbatch, "sbatch", options)]
 
 
 def srun_options(ask: SlurmResources) -> list[str]:
@@ -158,12 +178,17 @@ def srun_options(ask: SlurmResources) -> list[str]:
         options.append("--ntasks-per-node=1")
     if ask.cpus_per_task is not None:
         options.append(f"--cpus-per-task={ask.cpus_per_task}")
-    return [*options, *_passed_through(ask.srun, "srun")]
+    return [*options, *_passed_through(ask.srun, "srun", options)]
 
 
 def lead(ask: SlurmResources) -> int:
     """Seconds before the end at which the job is told: the grace period, less of a short limit."""
     return ask.grace if ask.time is None else min(ask.grace, max(1, ask.time // 4))
+
+
+def signal_name(ask: SlurmResources) -> str:
+    """What the job gets near its end: `USR2` for `SIGUSR2` and `usr2`."""
+    return ask.signal.upper().removeprefix("SIG")
 
 
 def clock(seconds: int) -> str:
@@ -187,16 +212,37 @@ def _task_options(ask: SlurmResources) -> Iterator[str]:
         yield f"--ntasks-per-node={per_node}"
 
 
-def _passed_through(text: str, name: str) -> Iterator[str]:
+def _passed_through(text: str, name: str, options: Sequence[str]) -> Iterator[str]:
+    """The user's own options, of which none may say again what these options say."""
     try:
         words = shlex.split(text)
     except ValueError as error:
         raise SpecError(f"{name} expects options as typed in a shell: {error}") from None
+    taken = {*_OURS, *(option.lstrip("-").partition("=")[0] for option in options)}
+    takes_value = False
     for word in words:
-        option = word.lstrip("-").partition("=")[0]
-        if word.startswith("-") and option in _OURS:
+        if _collides(word, taken) or not (word.startswith("-") or takes_value):
+            why = "is set by nemorun itself" if word.startswith("-") else "is no option"
             raise SpecError(
-                f"{name}: {word!r} is set by nemorun itself",
-                hint="`nemorun executors slurm` lists the settings",
+                f"{name}: {word!r} {why}", hint="`nemorun executors slurm` lists the settings"
             )
+        takes_value = _takes_value(word)
         yield word
+
+
+def _takes_value(word: str) -> bool:
+    """Whether the word after this one belongs to it."""
+    if word.startswith("--"):
+        return "=" not in word and word[2:] not in _FLAGS
+    return word.startswith("-") and len(word) == 2 and word[1] not in _FLAGS  # noqa: PLR2004
+
+
+def _collides(word: str, taken: Collection[str]) -> bool:
+    """Whether this word is one of these options: getopt_long(3) knows it by its beginning, too."""
+    if not word.startswith("--"):
+        return word.startswith("-") and _LETTERS.get(word[1:2]) in taken
+    option = word[2:].partition("=")[0]
+    whole = {*_LETTERS.values(), *_PLAIN_OPTIONS.values()}
+    return option in taken or (
+        option not in whole and any(each.startswith(option) for each in taken)
+    )

@@ -7,10 +7,11 @@ from dataclasses import replace
 from nemorun_cli.core.errors import SpecError
 from nemorun_cli.core.jobs import JobSpec
 from nemorun_cli.launchers import LAUNCHERS, assemble, refuse_uncarriable
-from nemorun_cli.slurm.asking import SlurmResources, lead, srun_options, tasks
+from nemorun_cli.slurm.asking import SlurmResources, lead, signal_name, srun_options, tasks
 
 _SECRETS = '[ ! -e "$run_dir/secrets" ] || . "$run_dir/secrets"'
 _MODULES = "command -v module >/dev/null 2>&1 || . /etc/profile"
+_APPTAINER = "apptainer=$(command -v apptainer || command -v singularity || echo apptainer)"
 _ONE = 'export NEMORUN_NODE_RANK="$SLURM_NODEID"; exec "$@"'
 _RANKS = (
     'export NEMORUN_NODE_RANK="$SLURM_NODEID" RANK="$SLURM_PROCID" WORLD_SIZE="$SLURM_NTASKS"'
@@ -38,7 +39,7 @@ def slurm_script(spec: JobSpec, ask: SlurmResources, directory: str) -> str:
     variables = {
         "time_limit": "0",
         "allotted": str(ask.time or 0),
-        "warning": ask.signal.removeprefix("SIG"),
+        "warning": signal_name(ask),
         "lead": str(lead(ask)),
         "resumes": str(ask.auto_resume),
         "log_name": "launcher",
@@ -46,7 +47,7 @@ def slurm_script(spec: JobSpec, ask: SlurmResources, directory: str) -> str:
     return assemble(
         replace(spec, after=()),
         directory,
-        start=tuple(_start(ask, command, directory)),
+        start=tuple(_start(spec, ask, command, directory)),
         variables=variables,
         parts=("slurm.sh",),
     )
@@ -57,7 +58,7 @@ def needs_worker(spec: JobSpec, ask: SlurmResources) -> bool:
     return spec.argv is None or ask.launcher != "plain" or tasks(ask) > 1
 
 
-def _start(ask: SlurmResources, command: list[str], directory: str) -> Iterator[str]:
+def _start(spec: JobSpec, ask: SlurmResources, command: list[str], directory: str) -> Iterator[str]:
     yield _SECRETS
     if ask.modules:
         yield _MODULES
@@ -69,8 +70,10 @@ def _start(ask: SlurmResources, command: list[str], directory: str) -> Iterator[
     yield "rendezvous || exit 70"
     if ask.launcher == "plain" and tasks(ask) > 1:
         yield f"export NEMORUN_RANK_LOGS={2 if ask.split_streams else 1}"
+    if ask.runtime == "apptainer":
+        yield _APPTAINER
     words = ["exec setsid srun", shlex.join(srun_options(ask)), *_outputs(ask)]
-    container = _container(ask, directory)
+    container = _container(spec, ask, directory)
     yield " ".join([*words, *([container] if container else []), shlex.join(command)])
 
 
@@ -98,18 +101,21 @@ def _command(spec: JobSpec, ask: SlurmResources, directory: str) -> list[str]:
     return ["sh", "-c", _ONE, "nemorun", *(spec.argv or worker)]
 
 
-def _container(ask: SlurmResources, directory: str) -> str:
-    """What puts the tasks into a container; the job's folder and its code are there as outside."""
+def _container(spec: JobSpec, ask: SlurmResources, directory: str) -> str:
+    """What puts the tasks into a container; there the job's folder, its code and links are, too."""
     if ask.runtime not in ("pyxis", "apptainer"):
         return ""
     image = shlex.quote(ask.image or "")
-    own = f'{shlex.quote(directory)}"${{NEMORUN_CODE_DIR:+,$NEMORUN_CODE_DIR}}"'
-    more = "".join(f",{each}" for each in ask.mounts)
+    paths = [directory, *dict.fromkeys(spec.links.values())]
     if ask.runtime == "apptainer":
         gpus = " --nv" if ask.gpus or ask.gpus_per_node or ask.gres else ""
-        bind = f"{own}{shlex.quote(more) if more else ''}"
-        return f'apptainer exec{gpus} --bind {bind} --pwd "$PWD" {image}'
-    pair = f"{shlex.quote(directory)}:{shlex.quote(directory)}"
-    code = '"${NEMORUN_CODE_DIR:+,$NEMORUN_CODE_DIR:$NEMORUN_CODE_DIR}"'
-    mounts = f"{pair}{code}{shlex.quote(more) if more else ''}"
+        mounts = _mounts([*paths, *ask.mounts], "$NEMORUN_CODE_DIR")
+        return f'"$apptainer" exec{gpus} --bind {mounts} --pwd "$PWD" {image}'
+    pairs = [f"{path}:{path}" for path in paths]
+    mounts = _mounts([*pairs, *ask.mounts], "$NEMORUN_CODE_DIR:$NEMORUN_CODE_DIR")
     return f'--container-image={image} --container-mounts={mounts} --container-workdir="$PWD"'
+
+
+def _mounts(mounts: list[str], code: str) -> str:
+    """These, and that of the code if there is any; its place is known to the job alone."""
+    return f'{shlex.quote(",".join(mounts))}"${{NEMORUN_CODE_DIR:+,{code}}}"'

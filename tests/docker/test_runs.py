@@ -159,6 +159,17 @@ def test_files_belong_to_whoever_launched(docked: Nemorun, tmp_path: Path) -> No
     assert owners == {(4711, 4712)}
 
 
+def test_what_root_writes_can_be_read_by_whoever_launched(docked: Nemorun) -> None:
+    options = ("-x", f"user=0:{os.getgid()}", "--wait")
+
+    run_id = docked.ok("launch", "command", *options, "--", "sh", "-c", "touch made")
+
+    folder = folder_of(docked, run_id)
+    written = [folder / "logs" / "1" / "0.log", folder / "work" / "made", folder / "attempts.jsonl"]
+    assert {each.stat().st_mode & 0o444 for each in written} == {0o444}
+    assert folder.stat().st_mode & 0o777 == 0o700
+
+
 def test_a_container_is_as_it_was_asked_for(
     docked: Nemorun, engine: TestEngine, tmp_path: Path
 ) -> None:
@@ -267,12 +278,13 @@ def test_digits_trains_as_it_does_locally(docked: Nemorun) -> None:
     venv = Path(sys.prefix)
     docked = replace(docked, cwd=Path(__file__).parents[2])
     there = ("-x", f"mounts={venv}:{venv}:ro", "-x", f"python={venv}/bin/python")
+    # More threads than free processors take very long.
+    launch = ("launch", "digits(epochs=2)", "--env", "OMP_NUM_THREADS=1", "--wait")
 
-    runs = [
-        docked.ok("launch", "digits", *options, "--wait") for options in (("-e", "local"), there)
-    ]
+    runs = [docked.ok(*launch, *where, timeout=200) for where in (("-e", "local"), there)]
 
     one, other = (docked.ok("logs", each).splitlines()[-1] for each in runs)
+    assert "accuracy" in one
     assert one == other
 
 
@@ -282,7 +294,8 @@ def test_torchrun_starts_ranks_in_one_container(docked: Nemorun) -> None:
     python = ("-x", f"mounts={venv}:{venv}:ro", "-x", f"python={venv}/bin/python")
     options = (*python, "-x", "launcher=torchrun", "-x", "nproc=2", "--wait")
 
-    run_id = docked.ok("launch", "command", *options, "--", "sh", "-c", "echo $RANK/$WORLD_SIZE")
+    script = "echo $RANK/$WORLD_SIZE"
+    run_id = docked.ok("launch", "command", *options, "--", "sh", "-c", script, timeout=200)
 
     assert docked.ok("logs", run_id, "--rank", "0") == "0/2"
     assert docked.ok("logs", run_id, "--rank", "1") == "1/2"

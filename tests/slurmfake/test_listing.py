@@ -212,3 +212,24 @@ def test_a_doctor_says_that_the_controller_is_silent(nemorun: Nemorun, cluster: 
 
     assert done.code != 0
     assert "Unable to contact slurm controller" in done.out + done.err
+
+
+def test_following_outlives_a_controller_that_falls_silent(
+    nemorun: Nemorun, cluster: World, until: Until
+) -> None:
+    cluster.set(runs=True)
+    script = 'echo up; while [ ! -e "$NEMORUN_RUN_DIR/go" ]; do sleep 0.05; done; echo done'
+    nemorun.ok(
+        *("launch", "-e", "slurm", "-x", "poll_interval=1s", "command", "--", "sh", "-c", script)
+    )
+    (folder,) = (nemorun.store / "jobs").iterdir()
+    until((folder / "logs" / "1" / "0.log").exists)
+    cluster.set(controller=SILENT)
+    asked = len(cluster.calls("squeue"))
+
+    with nemorun.start("logs", "-f") as following:
+        until(lambda: len(cluster.calls("squeue")) > asked)
+        (folder / "go").touch()
+        out, err = following.communicate(timeout=30)
+
+    assert (following.returncode, out) == (0, "up\ndone\n"), err

@@ -18,7 +18,7 @@ from nemorun_cli.core.jobs import JobSpec
 from nemorun_cli.core.ports import Tunnel
 from nemorun_cli.slurm.asking import SlurmResources
 from nemorun_cli.slurm.submitting import Submission, packed
-from nemorun_cli.testing import new_spec
+from nemorun_cli.testing import HOSTILE, new_spec
 from nemorun_cli.tunnels.local import LocalTunnel
 from tests.conftest import Nemorun
 from tests.slurmfake.tunnels import SHELLS, Breaking, Shell, Through
@@ -396,6 +396,20 @@ def test_sbatch_is_told_nothing_of_an_outer_job(
     assert given["SLURM_CONF"] == "/site/slurm.conf"
     assert str(venv) not in given["PATH"]
     assert "outer" not in given.values()
+
+
+def test_hostile_text_arrives_at_sbatch_byte_for_byte(
+    executor: Through, world: World, way: Shell, tmp_path: Path
+) -> None:
+    text = "".join(HOSTILE)
+    spec = new_spec("true", resources=SlurmResources(account=text, comment=text, nodelist="-x"))
+    spread = replace(executor, job_dir=str(tmp_path / "it's a $folder"))
+
+    submit(spread, spec, way)
+
+    (job,) = world.jobs()
+    assert tuple(job["argv"]) == spread.plan(spec).commands[0][1:]
+    assert Path(job["script"]).read_text() == spread.plan(spec).files["job.sh"]
 
 
 def test_sbatch_that_only_a_login_shell_finds_is_found(

@@ -74,6 +74,13 @@ down() {
     remove_containers
     stop
     end_containerd
+    unmount
+}
+
+# The engine mounts its own folder, and one that was killed leaves that so.
+unmount() {
+    local each
+    for each in $(cut -d' ' -f2 /proc/mounts | grep "^$BED/" | sort -r); do umount "$each"; done
 }
 
 remove_containers() {
