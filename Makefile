@@ -19,23 +19,25 @@ machine:
 $(STAMP): pyproject.toml constraints.txt | machine
 	@test -n "$(PYTHON)" || { echo "Python 3.11 or newer is needed; set PYTHON=..." >&2; exit 1; }
 	test -x $(BIN)/python || $(PYTHON) -m venv $(VENV)
-	$(BIN)/python -m pip install --quiet --disable-pip-version-check -c constraints.txt -e '.[dev,torch,ssh,docker]'
+	$(BIN)/python -m pip install --quiet --disable-pip-version-check -c constraints.txt -e '.[dev,torch,ssh,docker,ray]'
 	@touch $@
 
 demo: $(STAMP) ## set everything up and train a model through nemorun
 	PATH="$(CURDIR)/$(BIN):$$PATH" sh tests/testbed/demo.sh
 
 test: $(STAMP) ## set everything up and pass the tests
-	sh tests/testbed/with_cluster.sh sh tests/testbed/with_engine.sh \
+	sh tests/testbed/with_cluster.sh sh tests/testbed/with_engine.sh sh tests/testbed/with_ray.sh \
 		$(BIN)/python -m pytest -n 2 --dist loadfile tests
 
-testbed: ## start the test cluster and the test engine, which `make test` then leaves up
+testbed: ## start the test clusters and the test engine, which `make test` then leaves up
 	tests/testbed/cluster.sh keep
 	tests/testbed/engine.sh keep
+	RAY=$(BIN)/ray tests/testbed/ray.sh keep
 
-testbed-down: ## end the test cluster and the test engine
+testbed-down: ## end the test clusters and the test engine
 	tests/testbed/cluster.sh down
 	tests/testbed/engine.sh down
+	tests/testbed/ray.sh down
 
 check: lint types imports ## everything that reads the code without running it
 

@@ -166,6 +166,7 @@ def _variables(spec: JobSpec, directory: str) -> dict[str, str]:
         "lead": str(ask.grace),
         "retries": str(ask.retries),
         "split_streams": str(int(ask.split_streams)),
+        "stream": "0",
         "log_name": "0" if ask.launcher == "plain" else "launcher",
     }
 

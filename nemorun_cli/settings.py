@@ -18,8 +18,9 @@ _PREFIX = "NEMORUN_"
 _KEYS = ("executor", "settings", "executors")
 # A repository that somebody else wrote may not decide what is run here, or with whose keys.
 _NEVER_FROM_A_PROJECT = ("ssh", "tunnel", "host_key", "known_hosts", "proxy", "home", "secret")
-# Nor may it make a container anything more than the user is, or choose where that runs.
-_NEVER_BY_NAME = ("docker_host", "context", "user", "create")
+# Nor may it make a container anything more than the user is, or choose where that runs, or to which
+# Ray cluster code, secrets and a token are sent.
+_NEVER_BY_NAME = ("docker_host", "context", "user", "create", "address")
 _AT_LEAST_ONE = ("nodes", "nproc")
 # Jobs find these in their environment; a launch from inside a job is not meant by them.
 _JOB_VARIABLES = ("NEMORUN_GPUS_PER_NODE",)

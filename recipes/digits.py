@@ -2,8 +2,9 @@
 
 from __future__ import annotations
 
+import sys
 from dataclasses import dataclass
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, Any
 
 import fiddle as fdl
 
@@ -136,6 +137,91 @@ def train(
     return accuracy
 
 
+class Worker:
+    """One process of a Ray cluster: what its share of a batch says of the weights."""
+
+    def __init__(self, model: CNN | MLP, data: Digits, *, seed: int, rank: int) -> None:
+        """Load the data as the driver does; what is dropped out is every worker's own."""
+        import torch
+
+        self.pictures, _, self.labels, _ = data.load(seed)
+        self.module = model.build()
+        torch.manual_seed(seed + 1 + rank)
+
+    def step(
+        self, weights: list[torch.Tensor], share: torch.Tensor
+    ) -> tuple[list[torch.Tensor], float]:
+        """The gradients of the loss summed over these pictures, and that loss."""
+        import torch
+        from torch.nn.functional import cross_entropy
+
+        parameters = list(self.module.parameters())
+        with torch.no_grad():
+            for parameter, weight in zip(parameters, weights):  # noqa: B905
+                parameter.copy_(weight)
+        loss = cross_entropy(self.module(self.pictures[share]), self.labels[share], reduction="sum")
+        gradients = torch.autograd.grad(loss, parameters)
+        return list(gradients), loss.item()
+
+
+def train_on_ray(  # noqa: PLR0913 # As `train`.
+    model: CNN | MLP,
+    optim: AdamW,
+    data: Digits,
+    *,
+    epochs: int,
+    seed: int,
+    workers: int,
+) -> float:
+    """As `train`, but each batch is shared among processes of a Ray cluster."""
+    import ray
+    import torch
+    from ray import cloudpickle
+
+    # This file travels with what it defines: it need not be installed where the workers are.
+    cloudpickle.register_pickle_by_value(sys.modules[__name__])
+    ray.init(log_to_driver=False)
+    torch.manual_seed(seed)
+    train_x, test_x, _, test_y = data.load(seed)
+    module = model.build()
+    optimizer = torch.optim.AdamW(module.parameters(), lr=optim.lr, weight_decay=optim.weight_decay)
+    schedule = torch.optim.lr_scheduler.CosineAnnealingLR(optimizer, T_max=epochs)
+    # Spread: of a cluster, and not of one of its nodes.
+    place: Any = ray.remote(num_cpus=1, scheduling_strategy="SPREAD")(Worker)
+    crew = [place.remote(model, data, seed=seed, rank=rank) for rank in range(workers)]
+    print(f"{len(train_x)} training pictures, {len(test_x)} test pictures, {workers} workers")
+    accuracy = 0.0
+    for epoch in range(1, epochs + 1):
+        total = 0.0
+        for batch in batches(len(train_x), data.batch_size):
+            total += gather(crew, module, batch)
+            optimizer.step()
+        schedule.step()
+        accuracy = share_right(module, test_x, test_y)
+        mean = total / len(train_x)
+        print(f"epoch {epoch:3}/{epochs}  loss {mean:.4f}  test accuracy {accuracy:.2%}")
+        track(step=epoch, loss=mean, accuracy=accuracy)
+    torch.save(module.state_dict(), "model.pt")
+    print(f"final test accuracy {accuracy:.2%}")
+    ray.shutdown()
+    return accuracy
+
+
+def gather(crew: list[Any], module: nn.Module, batch: torch.Tensor) -> float:
+    """Have each worker look at its share of the batch; the summed loss, with the gradients set."""
+    import ray
+
+    parameters = list(module.parameters())
+    weights = ray.put([each.detach() for each in parameters])
+    shares = batch.tensor_split(len(crew))
+    steps = [worker.step.remote(weights, share) for worker, share in zip(crew, shares)]  # noqa: B905
+    told = ray.get(steps)
+    for number, parameter in enumerate(parameters):
+        parts = [gradients[number] for gradients, _ in told]
+        parameter.grad = sum(parts[1:], parts[0]) / len(batch)
+    return float(sum(loss for _, loss in told))
+
+
 def batches(count: int, size: int) -> Iterator[torch.Tensor]:
     """All indices below `count` once, in random order, `size` at a time."""
     import torch
@@ -183,6 +269,21 @@ def digits_mlp(*, epochs: int = 30, seed: int = 0) -> fdl.Partial[float]:
     recipe = digits(epochs=epochs, seed=seed)
     recipe.model = mlp()
     return recipe
+
+
+@recipe
+def ray_digits(*, epochs: int = 15, seed: int = 0, workers: int = 2) -> fdl.Partial[float]:
+    """The same CNN, trained by the workers of a Ray cluster: `-e ray`."""
+    base = digits(epochs=epochs, seed=seed)
+    return fdl.Partial(
+        train_on_ray,
+        model=base.model,
+        optim=base.optim,
+        data=base.data,
+        epochs=epochs,
+        seed=seed,
+        workers=workers,
+    )
 
 
 @recipe

@@ -94,7 +94,7 @@ def prepare(  # noqa: PLR0913
         settled=settled,
         plan=plan,
         origins=content.origins,
-        notices=content.notices,
+        notices=(*content.notices, *plan.notices),
     )
 
 

@@ -198,6 +198,8 @@ class Plan:
     commands: tuple[tuple[str, ...], ...]
     directory: str
     links: Mapping[str, str] = field(default_factory=dict)
+    notices: tuple[str, ...] = ()
+    """What whoever launches should know of it beforehand."""
 
 
 @dataclass(frozen=True, kw_only=True)

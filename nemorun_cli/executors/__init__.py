@@ -10,6 +10,7 @@ BUILT_IN = {
     "local": "nemorun_cli.executors.local:LocalExecutor",
     "docker": "nemorun_cli.executors.docker:DockerExecutor",
     "slurm": "nemorun_cli.executors.slurm:SlurmExecutor",
+    "ray": "nemorun_cli.executors.ray:RayExecutor",
 }
 _EXTRAS = {"docker": "docker", "paramiko": "ssh", "ray": "ray"}
 

@@ -16,6 +16,10 @@ by_signal() { :; }   # the payload was ended by a signal whose sender is not kno
 # note TEXT: one line of the history of attempts; a full disk may lose it, but not the verdict.
 note() { printf '%s\n' "$1" >>attempts.jsonl; }
 
+# tell JSON: the same to whoever reads the output, where nobody shares this disk. The empty line
+# ends what the payload may have left open, and is hidden with the other.
+tell() { [ "$stream" = 0 ] || printf '\n::nemorun:: {"key":"%s",%s\n' "$NEMORUN_KEY" "${1#?}"; }
+
 # finish STATE REASON CODE SIGNAL: the verdict, by rename. It overwrites a file made in advance,
 # padded to the length that file has, so that a full disk cannot keep it from being told.
 finish() {
@@ -27,6 +31,7 @@ finish() {
     printf '%-511s\n' "$verdict" 1<>exit.json.part
     sync exit.json.part 2>/dev/null
     mv -f exit.json.part "$verdict_file"
+    tell "$verdict"
     [ "$verdict_file" != exit.json ] || rm -f secrets
     [ "$1" != SUCCEEDED ] || exit 0
     [ "$3" = 0 ] || [ "$3" = null ] || exit "$3"
@@ -137,7 +142,10 @@ start_payload() {
     mkdir -p "logs/$attempt" && : >"logs/$attempt/started"
     started_at=$(date +%s)
     logs="$run_dir/logs/$attempt"
-    if [ "$split_streams" = 1 ]; then
+    if [ "$stream" = 1 ]; then
+        tell "{\"attempt\":$attempt,\"started_at\":$started_at}"
+        run_payload </dev/null 2>&1 &
+    elif [ "$split_streams" = 1 ]; then
         run_payload </dev/null >>"$logs/$log_name.log" 2>>"$logs/$log_name.err" &
     else
         run_payload </dev/null >>"$logs/$log_name.log" 2>&1 &
@@ -168,7 +176,11 @@ one_attempt() {
     end_leftovers
     clear_timers
     payload=''
-    note "{\"attempt\":$attempt,\"ended_at\":$(date +%s),\"exit_code\":$code,\"signal\":$signal,\"reason\":$reason}"
+    ended="{\"attempt\":$attempt,\"ended_at\":$(date +%s),\"exit_code\":$code,\"signal\":$signal,\"reason\":$reason}"
+    note "$ended"
+    tell "$ended"
+    failure=$(cat "logs/$attempt/first_failure.json" 2>/dev/null)
+    [ -z "$failure" ] || tell "{\"attempt\":$attempt,\"failure\":$failure}"
 }
 
 # outcome_of DIR: ok, notok or waiting, for a job of the same executor.

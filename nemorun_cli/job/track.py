@@ -36,7 +36,8 @@ def track(step: float | None = None, *, all_ranks: bool = False, **metrics: Any)
         if path:
             _append(path, line)
         if streamed:
-            sys.stdout.write(f"::nemorun:: {line}\n")
+            # The empty line ends what may stand open; it is hidden with the other.
+            sys.stdout.write(f"\n::nemorun:: {line}\n")
             sys.stdout.flush()
     except OSError as error:
         _warn(error)

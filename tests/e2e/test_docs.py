@@ -18,7 +18,7 @@ from tests.conftest import NEMORUN, Nemorun
 
 DOCS = Path(__file__).parents[2] / "docs"
 EXECUTED = ("overrides.md", "recipes.md")
-TABLED = {"docker": False, "slurm": True}
+TABLED = {"docker": False, "ray": False, "slurm": True}
 """Pages with a table of an executor's settings, and whether the common ones are among them."""
 TABLE = re.compile(r"^\| setting \|.*\n(?:\|.*\n)*", re.MULTILINE)
 FENCED = re.compile(r"^```(\S*)(?: (\S+))?\n(.*?)^```$", re.MULTILINE | re.DOTALL)

@@ -53,7 +53,7 @@ down() {
 
 purge() {
     down
-    find "$BED" -mindepth 1 -maxdepth 1 ! -name locks ! -name docker -exec rm -rf --one-file-system {} +
+    find "$BED" -mindepth 1 -maxdepth 1 ! -name locks ! -name docker ! -name ray -exec rm -rf --one-file-system {} +
 }
 
 is_up() {
