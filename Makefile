@@ -26,7 +26,7 @@ demo: $(STAMP) ## set everything up and train a model through nemorun
 	PATH="$(CURDIR)/$(BIN):$$PATH" sh tests/testbed/demo.sh
 
 test: $(STAMP) ## set everything up and pass the tests
-	sh tests/testbed/with_cluster.sh sh tests/testbed/with_engine.sh sh tests/testbed/with_ray.sh \
+	sh tests/testbed/with_engine.sh sh tests/testbed/with_cluster.sh sh tests/testbed/with_ray.sh \
 		$(BIN)/python -m pytest -n 2 --dist loadfile tests
 
 testbed: ## start the test clusters and the test engine, which `make test` then leaves up
