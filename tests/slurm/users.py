@@ -2,7 +2,7 @@
 
 import subprocess
 import sys
-from collections.abc import Iterator
+from collections.abc import Iterator, Mapping
 from contextlib import contextmanager
 from dataclasses import dataclass
 from pathlib import Path
@@ -58,7 +58,7 @@ class User(Nemorun):
         """All that is known of a run, which has ended."""
         self("wait", run_id, "--timeout", f"{seconds}s", timeout=seconds + 60)
         run = self.show(run_id)
-        assert run["ended_at"] or run["state"] in {"FAILED", "CANCELLED", "LOST"}, run
+        assert run["state"] in {"SUCCEEDED", "FAILED", "CANCELLED", "LOST"}, brief(run)
         return run
 
     def until(self, run_id: str, *states: str, seconds: int = 60) -> dict[str, Any]:
@@ -68,7 +68,7 @@ class User(Nemorun):
             if run["state"] in states:
                 return run
             nap(0.4)
-        raise AssertionError(run)
+        raise AssertionError(brief(run))
 
     def job(self, run_id: str) -> str:
         """Slurm's number for the run."""
@@ -86,6 +86,12 @@ class User(Nemorun):
         """The same without the remarks of Slurm's own when it ends something."""
         lines = self.lines(run_id, *options)
         return [line for line in lines if not line.startswith("slurmstepd-")]
+
+
+def brief(run: Mapping[str, Any]) -> str:
+    """How a run stands, in a line."""
+    names = ("id", "state", "reason", "reason_detail", "exit_code", "stale_since", "attempts")
+    return ", ".join(f"{name}={run[name]}" for name in names)
 
 
 def having(**settings: object) -> tuple[str, ...]:
