@@ -69,7 +69,7 @@ def test_a_run_outlives_the_controller(here: User, far: User) -> None:
         done = each.result()
         assert done.code == 0, done.err
         assert user.ended(done.out.strip())["state"] == "SUCCEEDED"
-        assert len(jobs(user, done.out.strip())) == 1
+        assert len(user.numbers()[done.out.strip()]) == 1
         assert user.ended(run_id)["state"] == "SUCCEEDED"
 
 
@@ -84,13 +84,6 @@ def test_a_run_needs_no_accounting(user: User, part: str) -> None:
     start = time.monotonic()
     user.ok("list")
     assert time.monotonic() - start < 10
-
-
-def jobs(user: User, run_id: str) -> list[str]:
-    """The numbers of all jobs that Slurm has or had for a run."""
-    queue = user.cluster.admin("squeue", "--noheader", "--states=all", "--format=%i|%k")
-    rows = (line.split("|") for line in queue.splitlines())
-    return [number for number, comment in rows if comment.startswith(f"nemorun:{run_id}-")]
 
 
 def until(true: Any, seconds: int = 60) -> None:

@@ -74,6 +74,19 @@ class User(Nemorun):
         """Slurm's number for the run."""
         return JobHandle.parse(self.show(run_id)["handle"]).native_id
 
+    def numbers(self) -> dict[str, set[str]]:
+        """The numbers of all jobs that Slurm has or has had lately, for each run that has any."""
+        queue = ("squeue", "--noheader", "--states=all", "--format=%i|%k")
+        # The queue forgets jobs after a while, and accounting lags by seconds.
+        past = ("sacct", "-X", "--noheader", "--parsable2", "-S", "now-1hours")
+        rows = self.cluster.admin(*queue).splitlines()
+        rows += self.cluster.admin(*past, "--format=jobid,comment").splitlines()
+        found: dict[str, set[str]] = {}
+        for number, _, comment in (row.partition("|") for row in rows):
+            key = comment.partition(" ")[0].removeprefix("nemorun:")
+            found.setdefault(key.removesuffix("-1"), set()).add(number)
+        return found
+
     def folder(self, run_id: str) -> Path:
         """The job's folder."""
         return self.jobs / f"{run_id}-1"
