@@ -10,6 +10,7 @@ from typing import Any
 
 import pytest
 
+from tests.conftest import NEMORUN
 from tests.slurm.users import User, having
 
 LATER = having(begin="now+1hour")
@@ -126,6 +127,19 @@ def test_a_job_inherits_nothing_but_who_and_where(here: User, tmp_path: Path) ->
         *("GREETING", "PYTHONUNBUFFERED", "PYTHONDONTWRITEBYTECODE", "HOSTNAME", "TMPDIR"),
         *("ENVIRONMENT", "SRUN_DEBUG", "SRUN_CPUS_PER_TASK", "MASTER_ADDR", "MASTER_PORT", "_"),
     }
+
+
+def test_a_job_may_launch_another_one_that_inherits_nothing_of_it(here: User) -> None:
+    own = f"HOME={here.home} NEMORUN_HOME={here.store} {NEMORUN}"
+    inner = 'echo "$NEMORUN_RUN_ID $SLURM_JOB_ID $SLURM_NTASKS $RANK/$WORLD_SIZE"'
+    outer = f"{own} launch -e slurm command -- sh -c '{inner}'"
+
+    first = here.sh(f'[ "$RANK" != 1 ] || {outer}', *having(nodes=2))
+    assert here.ended(first)["state"] == "SUCCEEDED", here.lines(first)
+
+    (second,) = here.lines(first, "--rank", "1")
+    assert here.ended(second)["state"] == "SUCCEEDED"
+    assert here.lines(second) == [f"{second} {here.job(second)} 1 /"]
 
 
 def test_a_site_with_a_configuration_of_its_own_is_found(here: User) -> None:

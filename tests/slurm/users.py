@@ -2,7 +2,7 @@
 
 import subprocess
 import sys
-from collections.abc import Iterator
+from collections.abc import Iterator, Mapping
 from contextlib import contextmanager
 from dataclasses import dataclass
 from pathlib import Path
@@ -58,7 +58,7 @@ class User(Nemorun):
         """All that is known of a run, which has ended."""
         self("wait", run_id, "--timeout", f"{seconds}s", timeout=seconds + 60)
         run = self.show(run_id)
-        assert run["ended_at"] or run["state"] in {"FAILED", "CANCELLED", "LOST"}, run
+        assert run["state"] in {"SUCCEEDED", "FAILED", "CANCELLED", "LOST"}, brief(run)
         return run
 
     def until(self, run_id: str, *states: str, seconds: int = 60) -> dict[str, Any]:
@@ -68,11 +68,24 @@ class User(Nemorun):
             if run["state"] in states:
                 return run
             nap(0.4)
-        raise AssertionError(run)
+        raise AssertionError(brief(run))
 
     def job(self, run_id: str) -> str:
         """Slurm's number for the run."""
         return JobHandle.parse(self.show(run_id)["handle"]).native_id
+
+    def numbers(self) -> dict[str, set[str]]:
+        """The numbers of all jobs that Slurm has or has had lately, for each run that has any."""
+        queue = ("squeue", "--noheader", "--states=all", "--format=%i|%k")
+        # The queue forgets jobs after a while, and accounting lags by seconds.
+        past = ("sacct", "-X", "--noheader", "--parsable2", "-S", "now-1hours")
+        rows = self.cluster.admin(*queue).splitlines()
+        rows += self.cluster.admin(*past, "--format=jobid,comment").splitlines()
+        found: dict[str, set[str]] = {}
+        for number, _, comment in (row.partition("|") for row in rows):
+            key = comment.partition(" ")[0].removeprefix("nemorun:")
+            found.setdefault(key.removesuffix("-1"), set()).add(number)
+        return found
 
     def folder(self, run_id: str) -> Path:
         """The job's folder."""
@@ -86,6 +99,12 @@ class User(Nemorun):
         """The same without the remarks of Slurm's own when it ends something."""
         lines = self.lines(run_id, *options)
         return [line for line in lines if not line.startswith("slurmstepd-")]
+
+
+def brief(run: Mapping[str, Any]) -> str:
+    """How a run stands, in a line."""
+    names = ("id", "state", "reason", "reason_detail", "exit_code", "stale_since", "attempts")
+    return ", ".join(f"{name}={run[name]}" for name in names)
 
 
 def having(**settings: object) -> tuple[str, ...]:

@@ -60,6 +60,8 @@ AuthInfo=socket=$BED/munge/socket,cred_expire=10
 SlurmdTimeout=15
 SlurmctldTimeout=30
 KillWait=5
+# A first process that is slow to reap would have Slurm drain the node.
+UnkillableStepTimeout=900
 MinJobAge=30
 Waittime=0
 ReturnToService=2
