@@ -41,7 +41,7 @@ def test_tasks_are_dealt_out_to_the_nodes(user: User) -> None:
 
 
 def test_the_rank_that_fails_is_named_and_the_others_end_with_it(user: User) -> None:
-    script = 'echo up; [ "$RANK" = 3 ] && exit 5; sleep 600'
+    script = 'echo up; [ "$RANK" = 3 ] && sleep 4 && exit 5; sleep 600'  # The others come first.
     run_id = user.sh(script, *having(nodes=4))
 
     start = time.monotonic()
