@@ -32,7 +32,7 @@ test: $(STAMP) ## set everything up and pass the tests
 testbed: ## start the test clusters and the test engine, which `make test` then leaves up
 	tests/testbed/cluster.sh keep
 	tests/testbed/engine.sh keep
-	RAY=$(BIN)/ray tests/testbed/ray.sh keep
+	RAY=$(CURDIR)/$(BIN)/ray tests/testbed/ray.sh keep
 
 testbed-down: ## end the test clusters and the test engine
 	tests/testbed/cluster.sh down
