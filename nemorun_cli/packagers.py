@@ -5,7 +5,8 @@ import hashlib
 import os
 import shutil
 import stat
-from collections.abc import Iterable, Sequence
+from collections.abc import Callable, Iterable, Iterator, Sequence
+from contextlib import contextmanager
 from dataclasses import replace
 from pathlib import Path
 
@@ -73,6 +74,17 @@ def take(  # noqa: PLR0913 # All of them say what the snapshot is of, or where i
     return _code(tree, store, workdir)
 
 
+def receive(code_hash: str, store: Path, fill: Callable[[Path], None], *, now: float) -> None:
+    """Store the snapshot of this hash, which `fill` puts into a folder; if it is there, do nothing.
+
+    StoreError, and no snapshot, when it cannot be written; what `fill` raises leaves none either.
+    """
+    if not (store / code_hash).is_dir():
+        with _staged(store, now) as stage:
+            fill(stage)
+            _publish(stage, store / code_hash)
+
+
 def verify(folder: Path, expected: str) -> bool:
     """Whether a stored snapshot still is what its name says."""
     try:
@@ -130,15 +142,21 @@ def _layout(paths: Iterable[str], workdir: str) -> tuple[str, ...]:
 
 def _copy(tree: Tree, store: Path, now: float) -> Tree:
     """Copy the tree under the name that what was copied deserves."""
+    with _staged(store, now) as stage:
+        tree = replace(tree, entries=_copied(tree, stage))
+        _publish(stage, store / tree.hash)
+    return tree
+
+
+@contextmanager
+def _staged(store: Path, now: float) -> Iterator[Path]:
+    """A new folder in which a snapshot is made; nothing is left of it but what was published."""
     stage = store / f"{_STAGE}{os.urandom(6).hex()}"
     try:
         _make_folder(store)
         _sweep(store, now)
         stage.mkdir(mode=0o700)
-        tree = replace(tree, entries=_copied(tree, stage))
-        for at, _, _ in os.walk(stage):
-            Path(at).chmod(0o500)
-        _publish(stage, store / tree.hash)
+        yield stage
     except OSError as error:
         room = "free some space there, or " if error.errno in _FULL else ""
         raise StoreError(
@@ -147,10 +165,11 @@ def _copy(tree: Tree, store: Path, now: float) -> Tree:
         ) from None
     finally:
         discard(stage)
-    return tree
 
 
 def _publish(stage: Path, folder: Path) -> None:
+    for at, _, _ in os.walk(stage):
+        Path(at).chmod(0o500)
     try:
         stage.rename(folder)
     except OSError:

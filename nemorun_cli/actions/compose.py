@@ -14,6 +14,7 @@ from nemorun_cli.actions.wiring import Ports
 from nemorun_cli.core.errors import NotFoundError, UsageError
 from nemorun_cli.core.jobs import Code
 from nemorun_cli.core.runs import Run
+from nemorun_cli.store import origins
 
 EVERYTHING = "*"
 """The setting `link` for all ignored entries at the top of the project."""
@@ -74,10 +75,16 @@ def launch(
 def rerun(run: Run, request: Request, around: Surroundings, *, ports: Ports) -> Prepared:
     """A new run of the same code and config, with these overrides on top.
 
-    Targets are imported from the stored code, never from here. NotFoundError when that is gone.
+    Targets are imported from the stored code, never from here. NotFoundError when that is gone;
+    UsageError for a run that was imported, unless its code is trusted.
     """
     record = run.record
-    code = _stored_code(run)
+    if not request.trust and origins.imported(ports.store.home, run.id):
+        raise UsageError(
+            f"{run.id} was imported: launching it executes code that came with it",
+            hint="--trust does so; `nemorun show` tells where it comes from",
+        )
+    code = _stored_code(run, ports)
     again = replace(
         request,
         executor=request.executor or record.profile or record.executor,
@@ -94,7 +101,8 @@ def rerun(run: Run, request: Request, around: Surroundings, *, ports: Ports) -> 
     outside = plan_of(run, ports=ports)["links"]
     if code is not None:
         outside = {name: to for name, to in outside.items() if name not in code.entries}
-    return prepare(
+    gone = {name: to for name, to in outside.items() if not Path(to).exists()}
+    prepared = prepare(
         contents.of_run(
             run, request, around, code=None if code is None else Path(code.path), ports=ports
         ),
@@ -102,9 +110,13 @@ def rerun(run: Run, request: Request, around: Surroundings, *, ports: Ports) -> 
         again.label,
         code=code,
         workdir=record.workdir,
-        links=outside,
+        links={name: to for name, to in outside.items() if name not in gone},
         now=ports.clock(),
     )
+    notices = tuple(
+        f"the job does without {name}: there is no {to} here" for name, to in gone.items()
+    )
+    return replace(prepared, notices=(*notices, *prepared.notices))
 
 
 def _settled(request: Request, around: Surroundings, *, ports: Ports) -> settle.Settled:
@@ -145,13 +157,14 @@ def _no_project(content: Content, around: Surroundings, own_file: Path | None) -
     return f"no project here: of your code only {own_file.name} goes with the job"
 
 
-def _stored_code(run: Run) -> Code | None:
+def _stored_code(run: Run, ports: Ports) -> Code | None:
     record = run.record
     if record.code is None:
         return None
     known = {each.name for each in fields(Code)}
     values: dict[str, Any] = {name: each for name, each in record.code.items() if name in known}
-    code = Code(**{**values, "entries": tuple(values["entries"])})
+    place = {"path": str(ports.store.code / values["hash"]), "entries": tuple(values["entries"])}
+    code = Code(**{**values, **place})
     if not Path(code.path).is_dir():
         raise NotFoundError(
             f"the code of {run.id} is not in the store any more",

@@ -34,7 +34,7 @@ def lines(  # noqa: PLR0913
         )
     found = ports.executor_of(run.record).logs(
         current.handle,
-        follow=follow,
+        follow=follow and current.live,
         tail=tail,
         rank=rank,
     )

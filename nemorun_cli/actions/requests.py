@@ -23,6 +23,8 @@ class Request:
     env: tuple[str, ...] = ()
     secrets: tuple[str, ...] = ()
     label: Label = field(default_factory=Label)
+    trust: bool = False
+    """Whether code that was imported may be executed."""
 
 
 @dataclass(frozen=True, kw_only=True)

@@ -56,18 +56,27 @@ class Store:
 
         RefusedError for an id that is taken; StoreError, and no run, when it cannot be written.
         """
-        folder = self._folder(record.id)
-        stage = self._hidden(_STAGES) / record.id
         texts = {_plain(name): text for name, text in files.items()}
         texts[reading.RECORD] = json.dumps(documents.record_to_json(record))
-        with self._changing(record.id, folder):
+
+        def fill(stage: Path) -> None:
+            for name, text in texts.items():
+                writing.write_new(stage / name, text)
+
+        self.adopt(record.id, fill)
+
+    def adopt(self, run_id: str, fill: Callable[[Path], None]) -> None:
+        """Publish a run, which `fill` puts into the folder it is given; errors as `create`."""
+        folder = self._folder(run_id)
+        stage = self._hidden(_STAGES) / f"{run_id}.{os.urandom(4).hex()}"
+        with self._changing(run_id, folder):
             writing.make_folder(stage.parent)
             writing.make_folder(folder.parent)
             self._sweep()
             try:
-                writing.publish(folder, texts, stage=stage)
+                writing.publish(folder, fill, stage=stage)
             except FileExistsError:
-                raise RefusedError(f"there is a run {record.id} already") from None
+                raise RefusedError(f"there is a run {run_id} already") from None
 
     def submitted(self, run_id: str, number: int, handle: JobHandle, *, now: float) -> JobHandle:
         """Record where the n-th submission of a run is; the handle that stands: the first one."""

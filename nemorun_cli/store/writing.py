@@ -3,7 +3,7 @@
 import errno
 import os
 import shutil
-from collections.abc import Iterator, Mapping
+from collections.abc import Callable, Iterator
 from contextlib import contextmanager
 from pathlib import Path
 
@@ -23,15 +23,14 @@ def make_folder(path: Path) -> None:
             raise
 
 
-def publish(folder: Path, texts: Mapping[str, str], *, stage: Path) -> None:
-    """Have a folder with these files appear by one rename; FileExistsError if there is one.
+def publish(folder: Path, fill: Callable[[Path], None], *, stage: Path) -> None:
+    """Have a folder, which `fill` fills, appear by one rename; FileExistsError if there is one.
 
     `stage`, on the same file system, is where it is made; on an error nothing is left of it.
     """
     stage.mkdir(mode=0o700)
     try:
-        for name, text in texts.items():
-            write_new(stage / name, text)
+        fill(stage)
         sync_folder(stage)
         stage.rename(folder)
     except BaseException as error:
