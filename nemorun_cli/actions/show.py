@@ -10,6 +10,7 @@ from nemorun_cli.actions.wiring import Ports
 from nemorun_cli.core.errors import NemorunError
 from nemorun_cli.core.ports import HasMetrics
 from nemorun_cli.core.runs import Run
+from nemorun_cli.store import origins
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -22,6 +23,8 @@ class Details:
     events: tuple[Mapping[str, Any], ...]
     metrics: Mapping[str, Any]
     """The last value of each metric that the run tracked."""
+    origin: Mapping[str, Any] | None = None
+    """Where an imported run comes from."""
     problems: tuple[str, ...] = ()
 
 
@@ -35,6 +38,7 @@ def details(run: Run, *, ports: Ports) -> Details:
         plan=_read(problems, lambda: plan_of(run, ports=ports)),
         events=tuple(ports.store.events(run.id)),
         metrics=_read(problems, lambda: metrics(seen.runs[0], ports=ports)) or {},
+        origin=_read(problems, lambda: origins.origin_of(ports.store.home, run.id)),
         problems=tuple(problems),
     )
 

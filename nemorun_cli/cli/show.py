@@ -67,8 +67,18 @@ def _document(found: "Details") -> dict[str, Any]:
             "attempts": [attempt_object(each) for each in found.run.status.attempts],
             "events": [dict(event) for event in found.events],
             "metrics": dict(found.metrics),
+            "imported": _imported(found.origin),
         },
     )
+
+
+def _imported(origin: Mapping[str, Any] | None) -> dict[str, Any] | None:
+    from nemorun_cli.cli.documents import iso
+
+    if origin is None:
+        return None
+    told = {name: origin.get(name) for name in ("on", "archive", "digest", "left_out")}
+    return {"at": iso(origin.get("at")), **told}
 
 
 def _lines(found: "Details") -> Iterator[str]:
@@ -116,6 +126,7 @@ def _facts(found: "Details") -> dict[str, str]:
         "tags": ", ".join(run.tags),
         "notes": run.notes,
         "launched": f"{iso(record.created_at)} by {record.user} on {record.host}",
+        "imported": _import_told(found.origin),
         "started": iso(status.started_at),
         "ended": iso(status.ended_at),
         "after": ", ".join(record.after),
@@ -128,6 +139,14 @@ def _facts(found: "Details") -> dict[str, str]:
         "directory": record.directory,
     }
     return {name: value for name, value in facts.items() if value}
+
+
+def _import_told(origin: Mapping[str, Any] | None) -> str | None:
+    told = _imported(origin)
+    if told is None:
+        return None
+    without = f", without {'; '.join(told['left_out'])}" if told["left_out"] else ""
+    return f"{told['at']} from {told['archive']}{without}"
 
 
 def _head(title: str) -> Iterator[str]:
