@@ -51,6 +51,7 @@ def import_(path: Path, allowed: Allowed, *, ports: Ports) -> Imported:
     with reading.opened(path) as archive:
         manifest = archive.manifest
         _refuse_too_large(archive, allowed, ports.store.home)
+        archive.check()
         _refuse_changed(archive)
         _refuse_links(archive, allowed)
         for run_id in manifest.runs:

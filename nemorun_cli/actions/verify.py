@@ -98,7 +98,7 @@ def _plan(found: Run, ports: Ports) -> Finding:
     try:
         plan = plan_of(found, ports=ports)
         config = plan["files"].get("config.json")
-        if config not in (None, ports.store.document(found.id, "config.json")):
+        if config and config != ports.store.document(found.id, "config.json"):
             raise CorruptError("its config.json is not the one that the job was given")
     except NemorunError as error:
         return Finding(what="plan.json", fine=False, seen=error.message)

@@ -42,6 +42,11 @@ class Archive:
         if why := _fault(self.container, member, write):
             raise _damaged(self.path, why)
 
+    def check(self) -> None:
+        """Look at the content of all members; CorruptError if one is not what the manifest says."""
+        for member in self.manifest.members:
+            self.pour(member, lambda _: None)
+
     def content(self, member: Member) -> bytes:
         """The whole content of a small member."""
         pieces: list[bytes] = []
@@ -120,6 +125,9 @@ def _container(path: Path) -> Iterator[zipfile.ZipFile | str]:
 
 def _manifest(container: zipfile.ZipFile) -> tuple[Manifest, str] | str:
     """The manifest and its digest, or what is wrong with it or with the list of members."""
+    for info in container.infolist():
+        if info.compress_type not in _METHODS:
+            return f"{info.filename}: it is compressed as no archive of runs is"
     try:
         with container.open(manifests.NAME) as file:
             text = file.read(manifests.MOST_BYTES + 1)
@@ -143,7 +151,7 @@ def _fault(
     digest, left = hashlib.sha256(), member.size
     try:
         info = container.getinfo(member.name)
-        if info.compress_type not in _METHODS or info.file_size != member.size:
+        if info.file_size != member.size:
             return f"{member.name}: its size is not the one listed"
         with container.open(info) as file:
             while block := file.read(min(_CHUNK, left + 1)):
