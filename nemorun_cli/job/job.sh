@@ -23,7 +23,6 @@ record() {
     { printf '' >"$run_dir/recording"; } 2>/dev/null
     (
         (
-            trap '' TERM
             NEMORUN_RUN_DIR=$run_dir "$1" "$run_dir/environment.py"
             rm -f "$run_dir/recording"
         ) </dev/null >/dev/null 2>&1 &
