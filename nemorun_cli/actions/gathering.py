@@ -4,14 +4,15 @@ import json
 import os
 import stat
 from collections.abc import Iterable, Iterator
-from contextlib import ExitStack
+from contextlib import ExitStack, suppress
 from dataclasses import dataclass
 from pathlib import Path
 
+from nemorun_cli.actions.environment import environment_of
 from nemorun_cli.actions.wiring import Ports
 from nemorun_cli.archives import manifest as manifests
 from nemorun_cli.archives.packing import Source
-from nemorun_cli.core.errors import NotFoundError
+from nemorun_cli.core.errors import NemorunError, NotFoundError
 from nemorun_cli.core.ids import key_of
 from nemorun_cli.core.jobs import JobHandle, LogLine
 from nemorun_cli.core.ports import Executor, HasMetrics
@@ -49,6 +50,8 @@ def part_of(run: Run, extent: Extent, spool: Path, *, ports: Ports) -> Part:
     UnreachableError when the back-end that has them does not answer.
     """
     home = ports.store.home
+    with suppress(NemorunError):
+        environment_of(run, ports=ports)  # From now on it is in the record.
     origin = origins.origin_of(home, run.id) or {}
     left_out = dict.fromkeys(origin.get("left_out", ()))
     sources = [

@@ -130,7 +130,7 @@ def _is_present(archive: Archive, run_id: str, ports: Ports) -> bool:
     folder = layout.folder_of(ports.store.home, run_id)
     if not folder.exists():
         return False
-    members = archive.manifest.of_run(run_id)
+    members = {n: each for n, each in archive.manifest.of_run(run_id).items() if "/" not in n}
     if other := [name for name, each in members.items() if _differs(folder / name, each)]:
         raise RefusedError(
             f"there is another run {run_id} already: its {other[0]} is not that of {archive.path}",
@@ -141,7 +141,7 @@ def _is_present(archive: Archive, run_id: str, ports: Ports) -> bool:
 
 def _differs(path: Path, member: Member) -> bool:
     """Whether a file of a record, which never changes, is another one than the archive has."""
-    if "/" in member.name.partition("/")[2].partition("/")[2] or path.name in contents.CHANGING:
+    if path.name in contents.CHANGING or not path.exists():
         return False
     try:
         return measure(Source(name=member.name, path=path)) != member

@@ -4,6 +4,7 @@ from collections.abc import Callable, Mapping
 from dataclasses import dataclass
 from typing import Any
 
+from nemorun_cli.actions.environment import environment_of
 from nemorun_cli.actions.observe import refresh
 from nemorun_cli.actions.stored import config_of, plan_of
 from nemorun_cli.actions.wiring import Ports
@@ -23,6 +24,8 @@ class Details:
     events: tuple[Mapping[str, Any], ...]
     metrics: Mapping[str, Any]
     """The last value of each metric that the run tracked."""
+    environment: Mapping[str, Any] | None = None
+    """What it ran with, as far as it was recorded."""
     origin: Mapping[str, Any] | None = None
     """Where an imported run comes from."""
     problems: tuple[str, ...] = ()
@@ -38,8 +41,9 @@ def details(run: Run, *, ports: Ports) -> Details:
         plan=_read(problems, lambda: plan_of(run, ports=ports)),
         events=tuple(ports.store.events(run.id)),
         metrics=_read(problems, lambda: metrics(seen.runs[0], ports=ports)) or {},
+        environment=_read(problems, lambda: environment_of(seen.runs[0], ports=ports)),
         origin=_read(problems, lambda: origins.origin_of(ports.store.home, run.id)),
-        problems=tuple(problems),
+        problems=tuple(dict.fromkeys(problems)),
     )
 
 

@@ -1,6 +1,6 @@
 """What the layers ask of each other, as protocols."""
 
-from collections.abc import Callable, Iterator, Sequence
+from collections.abc import Callable, Iterator, Mapping, Sequence
 from dataclasses import dataclass
 from pathlib import PurePath
 from typing import Any, BinaryIO, ClassVar, Protocol, Self, runtime_checkable
@@ -179,3 +179,14 @@ class HasMetrics(Protocol):
 
     def metrics(self, handle: JobHandle) -> Iterator[dict[str, Any]]:
         """One {time, step, rank, metrics} for each line tracked, oldest first."""
+
+
+@runtime_checkable
+class HasEnvironment(Protocol):
+    """An executor that can hand out what a job has recorded of its environment."""
+
+    def environment(self, handle: JobHandle) -> Mapping[str, Any] | None:
+        """What the job's environment.json says; None while there is none.
+
+        `image` is what the back-end knows of it: the digest, where there is one.
+        """

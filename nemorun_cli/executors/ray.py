@@ -179,9 +179,15 @@ class RayExecutor:
             return self._own.metrics(handle)
         from nemorun_cli.rayjobs.telling import metrics_of
 
-        dashboard = self._dashboard(QUICK)
-        data = dashboard.tail(dashboard.job(handle.key) or {}, _METRICS) or b""
-        return metrics_of(data.decode(errors="replace"), handle.key)
+        return metrics_of(self._told(handle.key), handle.key)
+
+    def environment(self, handle: JobHandle) -> dict[str, Any] | None:
+        """What the job has recorded; it tells so in its log when its first attempt has ended."""
+        if self._own is not None:
+            return self._own.environment(handle)
+        from nemorun_cli.rayjobs.telling import environment_of
+
+        return environment_of(self._told(handle.key), handle.key)
 
     def remove(self, key: str) -> None:
         """Have the cluster forget the job; its folder stays on the node."""
@@ -201,6 +207,12 @@ class RayExecutor:
         if self.address != LOCAL:
             return None
         return _Embedded(job_dir=self.job_dir, machine=self.machine)
+
+    def _told(self, key: str) -> str:
+        """What the job has told last, at most so many lines."""
+        dashboard = self._dashboard(QUICK)
+        data = dashboard.tail(dashboard.job(key) or {}, _METRICS) or b""
+        return data.decode(errors="replace")
 
     def _dashboard(self, timeout: float = PATIENT) -> Dashboard:
         return Dashboard(address=self.address, timeout=timeout)

@@ -9,11 +9,12 @@ from dataclasses import dataclass, replace
 from pathlib import Path, PurePath, PurePosixPath
 from typing import Any, ClassVar, Self
 
-from nemorun_cli import jobfolder, processes
+from nemorun_cli import jobfolder, joblogs, processes
 from nemorun_cli.core.errors import NotSentError, SpecError, UnreachableError, UsageError
 from nemorun_cli.core.ids import created_at
 from nemorun_cli.core.jobs import JobHandle, JobSpec, JobStatus, LogLine, Plan, Resources, setting
 from nemorun_cli.core.ports import Finished, Tunnel
+from nemorun_cli.jobfiles import environment_of, objects
 from nemorun_cli.slurm import scripts
 from nemorun_cli.slurm.asking import SlurmResources
 
@@ -72,17 +73,15 @@ class SlurmExecutor:
 
     def plan(self, spec: JobSpec) -> Plan:
         """The job's folder and the call of sbatch. Pure."""
+        from nemorun_cli.payload import payload_files, recorder_files
         from nemorun_cli.slurm.asking import checked, sbatch_options
         from nemorun_cli.slurm.script import needs_worker, slurm_script
 
         ask = checked(_asked(spec))
         spec = self._placed(spec)
         directory = self.directory(spec.key)
-        files = {"job.sh": slurm_script(spec, ask, directory)}
-        if needs_worker(spec, ask):
-            from nemorun_cli.payload import payload_files
-
-            files |= payload_files(spec.config)
+        more = payload_files(spec.config) if needs_worker(spec, ask) else recorder_files()
+        files = {"job.sh": slurm_script(spec, ask, directory), **more}
         options = sbatch_options(
             ask,
             name=f"nemorun-{spec.run_id}",
@@ -185,8 +184,6 @@ class SlurmExecutor:
 
             far = FarLogs(tunnel=self._way(), folder=folder, rank=rank, tail=tail)
             return self._to_the_end(far.follow(over), handle) if follow else far.read()
-        from nemorun_cli import joblogs
-
         if not follow:
             return joblogs.read_logs(Path(folder), tail=tail, rank=rank)
         return joblogs.follow_logs(Path(folder), over, tail=tail, rank=rank)
@@ -213,11 +210,11 @@ class SlurmExecutor:
 
     def metrics(self, handle: JobHandle) -> Iterator[dict[str, Any]]:
         """The lines of the job's metrics.jsonl that are whole; the last megabyte of them."""
-        from nemorun_cli.jobfiles import objects
+        return objects(self._read(handle, "tail -c 1048576", "metrics.jsonl").splitlines())
 
-        path = f"{self.directory(handle.key)}/metrics.jsonl"
-        finished = self._way().run(f"tail -c 1048576 {shlex.quote(path)} 2>/dev/null")
-        return objects(_text(finished.out).splitlines())
+    def environment(self, handle: JobHandle) -> dict[str, Any] | None:
+        """What the job's environment.json says."""
+        return environment_of(self._read(handle, "cat", "environment.json"))
 
     def remove(self, key: str) -> None:
         """Delete the job's folder on the cluster."""
@@ -236,6 +233,10 @@ class SlurmExecutor:
 
         shared = enquiries_about(self.target, Path(self.queries))
         return shared.statuses(handles, self._ask, floor=floor, clock=time.time)
+
+    def _read(self, handle: JobHandle, command: str, name: str) -> str:
+        path = shlex.quote(f"{self.directory(handle.key)}/{name}")
+        return _text(self._way().run(f"{command} {path} 2>/dev/null").out)
 
     def _to_the_end(self, lines: Iterator[LogLine], handle: JobHandle) -> Iterator[LogLine]:
         """These lines; then who asks next is told that the job has ended."""

@@ -3,8 +3,6 @@
 import errno
 import json
 import os
-import shutil
-import time
 from collections.abc import Callable, Iterator, Mapping, Sequence
 from contextlib import contextmanager, suppress
 from dataclasses import dataclass
@@ -166,6 +164,12 @@ class Store:
             reason = error.strerror or error
             raise NotFoundError(f"{run_id} has no {name}: {reason}") from None
 
+    def keep(self, run_id: str, name: str, text: str) -> None:
+        """Add a file to a run that came later; one of this name that is there already stands."""
+        path = self._existing(run_id) / _plain(name)
+        with self._telling(path):
+            writing.write_first(path, text)
+
     def fingerprint(self, run_id: str, *, now: float) -> str | None:
         """Text that changes whenever the run does; None if there is no such run.
 
@@ -225,12 +229,8 @@ class Store:
 
     def _sweep(self) -> None:
         """Delete what killed commands left behind."""
-        for each in _children(self._hidden(_GONE)):
-            shutil.rmtree(each, ignore_errors=True)
-        for each in _children(self._hidden(_STAGES)):
-            with suppress(OSError):
-                if time.time() - each.stat().st_mtime > _DAY:
-                    shutil.rmtree(each, ignore_errors=True)
+        writing.clear(self._hidden(_GONE))
+        writing.clear(self._hidden(_STAGES), older=_DAY)
 
     def _first(
         self,
@@ -290,10 +290,3 @@ def _names(folder: Path) -> list[str]:
             return []
         reason = (error.strerror or str(error)).lower()
         raise StoreError(f"cannot read {folder}: {reason}", hint=_HINT) from None
-
-
-def _children(folder: Path) -> list[Path]:
-    try:
-        return [folder / name for name in os.listdir(folder)]  # noqa: PTH208
-    except OSError:
-        return []
