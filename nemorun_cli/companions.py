@@ -54,7 +54,8 @@ class Gathered:
 
     def free(self, folder: Path) -> str:
         """A place that nobody has."""
-        names = (f"{folder.name}{f'-{each}' if each else ''}" for each in range(10**6))
+        name = folder.name.replace(":", "-")  # It divides the entries of PYTHONPATH.
+        names = (f"{name}{f'-{each}' if each else ''}" for each in range(10**6))
         return next(
             f"{PLACE}{each}/" for each in names if f"{PLACE}{each}/" not in self.places.values()
         )
