@@ -13,6 +13,7 @@ from nemorun_cli.actions.wiring import Ports
 from nemorun_cli.archives import manifest as manifests
 from nemorun_cli.archives import packing
 from nemorun_cli.archives.manifest import Manifest
+from nemorun_cli.archives.packing import Source
 from nemorun_cli.core.errors import CorruptError, StoreError, UsageError
 from nemorun_cli.core.ids import tail
 from nemorun_cli.core.runs import Run
@@ -90,6 +91,8 @@ def _written(
     code = {part.code for part in parts.values() if part.code is not None}
     sources = [each for part in parts.values() for each in part.sources]
     sources += [each for code_hash in code for each in code_of(code_hash, ports=ports)]
+    patches = {name: path for part in parts.values() for name, path in part.patches.items()}
+    sources += [Source(name=f"patches/{name}", path=path) for name, path in patches.items()]
     manifest = Manifest(
         runs=tuple(parts),
         code=tuple(code),

@@ -3,11 +3,13 @@
 import json
 import os
 import stat
-from collections.abc import Iterable, Iterator
+from collections.abc import Iterable, Iterator, Mapping
 from contextlib import ExitStack, suppress
 from dataclasses import dataclass
 from pathlib import Path
+from typing import Any
 
+from nemorun_cli import patches
 from nemorun_cli.actions.environment import environment_of
 from nemorun_cli.actions.wiring import Ports
 from nemorun_cli.archives import manifest as manifests
@@ -20,7 +22,7 @@ from nemorun_cli.core.runs import Run, RunRecord
 from nemorun_cli.store import origins
 from nemorun_cli.trees import entry_of
 
-_NO_CODE, _NO_LOGS = "its code", "its logs"
+_NO_CODE, _NO_LOGS, _NO_PATCH = "its code", "its logs", "its patch"
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -40,6 +42,8 @@ class Part:
     sources: tuple[Source, ...]
     code: str | None
     """The hash of the snapshot that goes along."""
+    patches: Mapping[str, Path]
+    """Those that make that snapshot of its commits: name to where it lies."""
     left_out: tuple[str, ...]
     """In words; of an imported run also what had been left out before."""
 
@@ -71,12 +75,18 @@ def part_of(run: Run, extent: Extent, spool: Path, *, ports: Ports) -> Part:
         sources.append(Source(name=whole_name, path=path, skip=skip))
     if not has_logs and run.handle is not None:
         left_out[_NO_LOGS] = None
-    code = (run.record.code or {}).get("hash")
+    code = run.record.code or {}
     if code and not extent.code:
         left_out[_NO_CODE] = None
+    if _NO_CODE in left_out:
+        code = {}
+    found = _patches(code, ports)
+    if None in found.values():
+        left_out[_NO_PATCH] = None
     return Part(
         sources=tuple(sources),
-        code=None if _NO_CODE in left_out else code,
+        code=code.get("hash"),
+        patches={name: path for name, path in found.items() if path is not None},
         left_out=tuple(left_out),
     )
 
@@ -100,6 +110,13 @@ def code_of(code_hash: str, *, ports: Ports) -> Iterator[Source]:
                     path=path,
                     mode=entry_of(status, "").mode,
                 )
+
+
+def _patches(code: Mapping[str, Any], ports: Ports) -> dict[str, Path | None]:
+    """The patches of a snapshot: name to where it lies, or to None if it is gone."""
+    names = [each.get("patch") for each in code.get("repositories", ())]
+    paths = {name: ports.store.code / patches.FOLDER / name for name in names if name}
+    return {name: path if path.exists() else None for name, path in paths.items()}
 
 
 def _job_files(run: Run, extent: Extent, spool: Path, ports: Ports) -> Iterator[tuple[str, Path]]:

@@ -7,7 +7,7 @@ from dataclasses import dataclass
 from functools import partial
 from pathlib import Path
 
-from nemorun_cli import packagers
+from nemorun_cli import copying, patches
 from nemorun_cli.actions.wiring import Ports
 from nemorun_cli.archives import contents, reading, unpacking
 from nemorun_cli.archives.manifest import Member
@@ -59,7 +59,9 @@ def import_(path: Path, allowed: Allowed, *, ports: Ports) -> Imported:
         present = tuple(each for each in manifest.runs if _is_present(archive, each, ports))
         for code_hash in manifest.code:
             fill = partial(unpacking.unpack_code, archive, code_hash)
-            packagers.receive(code_hash, ports.store.code, fill, now=ports.clock())
+            copying.receive(code_hash, ports.store.code, fill, now=ports.clock())
+        for name in manifest.patches():
+            unpacking.unpack_patch(archive, name, ports.store.code / patches.FOLDER)
         for run_id in manifest.runs:
             if run_id not in present:
                 ports.store.adopt(run_id, partial(_fill, archive, run_id, ports.clock()))

@@ -4,7 +4,7 @@ import json
 from typing import Any
 
 from nemorun_cli.actions.wiring import Ports
-from nemorun_cli.core.errors import CorruptError, NemorunError
+from nemorun_cli.core.errors import CorruptError, NemorunError, NotFoundError
 from nemorun_cli.core.runs import Run
 
 
@@ -36,6 +36,37 @@ def plan_of(run: Run, *, ports: Ports) -> dict[str, Any]:
     if not isinstance(plan.get("links"), dict) or not isinstance(plan.get("files"), dict):
         raise CorruptError(f"{run.id}: its plan.json is no plan")
     return plan
+
+
+def patch_of(run: Run, place: str, *, ports: Ports) -> str:
+    """The patch that makes the code of the commit; empty if it is the same.
+
+    `place`: of the repository whose code lies in that folder of the snapshot; empty for the
+    project's. NotFoundError where there is none, or it is gone.
+    """
+    from nemorun_cli.patches import FOLDER
+
+    known = (run.record.code or {}).get("repositories") or ()
+    places = {each["place"]: each for each in known}
+    found = places.get(place.rstrip("/"))
+    if found is None:
+        listed = ", ".join(filter(None, places)) or "none"
+        raise NotFoundError(
+            f"{run.id}: nothing is known of a repository {place!r} of its code"
+            if place
+            else f"{run.id}: its code was in no repository, or nemorun did not keep patches yet",
+            hint=f"--repository PLACE tells which; there are: {listed}",
+        )
+    if not found["dirty"] and not found["patch"]:
+        return ""
+    try:
+        data = (ports.store.code / FOLDER / str(found["patch"])).read_bytes()
+    except OSError:
+        raise NotFoundError(
+            f"{run.id}: its patch is not in the store",
+            hint="its code itself is, if `nemorun rerun` finds it",
+        ) from None
+    return data.decode("utf-8", "surrogateescape")
 
 
 def origins_of(run: Run, *, ports: Ports) -> dict[str, Any]:

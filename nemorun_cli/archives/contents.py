@@ -5,7 +5,7 @@ from collections.abc import Mapping
 from pathlib import PurePosixPath
 from typing import Any
 
-from nemorun_cli.archives.manifest import Member, is_hash
+from nemorun_cli.archives.manifest import Member, is_hash, is_patch
 from nemorun_cli.archives.reading import Archive
 from nemorun_cli.core.errors import CorruptError
 from nemorun_cli.core.ids import key_of
@@ -67,7 +67,9 @@ def _value(archive: Archive, members: Mapping[str, Member], name: str) -> Any:  
 
 def _check_code(value: Mapping[str, Any]) -> None:
     code = Code(**{name: each for name, each in value.items() if name in Code.__annotations__})
-    if not is_hash(code.hash) or not all(map(_is_inside, code.entries)):
+    patches = [each["patch"] for each in value.get("repositories", ())]
+    fine = all(map(_is_inside, code.entries)) and all(map(is_patch, filter(None, patches)))
+    if not is_hash(code.hash) or not fine:
         raise ValueError("run.json: its code lies elsewhere")
 
 

@@ -19,6 +19,7 @@ SCHEMA_VERSION = 1
 MOST_BYTES = 2**26
 """The size of the largest manifest that is read."""
 _HASH = re.compile(r"[0-9a-f]{64}")
+_PATCH = re.compile(r"[0-9a-f]{64}\.diff")
 _DOCUMENT = re.compile(r"[a-z][a-z0-9_-]*(\.[a-z0-9]+)+")
 _OF_A_JOB = re.compile(
     r"(exit|environment)\.json|(attempts|metrics[a-z0-9_.-]*)\.jsonl|logs/[0-9]+/[a-z0-9][a-z0-9_.-]*"
@@ -31,7 +32,7 @@ class Member:
     """One file or symbolic link of an archive."""
 
     name: str
-    """`runs/ID/...` or `code/HASH/...`; bytes that are not plain are written %XX."""
+    """`runs/ID/...`, `code/HASH/...` or `patches/...`; bytes that are not plain are written %XX."""
     mode: int
     """PLAIN, EXECUTABLE or LINK."""
     sha256: str
@@ -59,6 +60,10 @@ class Manifest:
         found = self._below(f"code/{code_hash}/")
         return {os.fsdecode(unquote_to_bytes(path)): each for path, each in found.items()}
 
+    def patches(self) -> dict[str, Member]:
+        """The patches that make code of its commits, by their names in the store."""
+        return self._below("patches/")
+
     def wrong_code(self) -> list[str]:
         """The snapshots whose files are not those that their hashes stand for."""
         return [each for each in self.code if self._tree(each).hash != each]
@@ -81,6 +86,11 @@ class Manifest:
 def is_document(name: str) -> bool:
     """Whether an archive may hold this file of a run's record."""
     return _DOCUMENT.fullmatch(name) is not None and name != ORIGIN
+
+
+def is_patch(name: str) -> bool:
+    """Whether an archive may hold a patch of this name."""
+    return _PATCH.fullmatch(name) is not None
 
 
 def is_of_a_job(path: str) -> bool:
@@ -165,8 +175,12 @@ def _check_names(manifest: Manifest) -> None:
         seen.add(each.name)
         kind, _, rest = each.name.partition("/")
         owner, _, path = rest.partition("/")
-        fine = kind == "runs" and owner in runs and _is_of_a_run(owner, path, each.mode)
-        if not fine and not (kind == "code" and owner in code and _is_relative(path)):
+        fine = (
+            (kind == "runs" and owner in runs and _is_of_a_run(owner, path, each.mode))
+            or (kind == "code" and owner in code and _is_relative(path))
+            or (kind == "patches" and is_patch(rest) and each.mode == PLAIN)
+        )
+        if not fine:
             raise ValueError(f"no file of a run or of its code can be called {each.name!r}")
     parents = {parent for name in seen for parent in _parents(name)}
     if both := seen & parents:

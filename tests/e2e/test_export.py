@@ -102,6 +102,25 @@ def test_several_runs_share_their_code_and_a_pipe(
     assert "there already" in elsewhere("import", str(path)).err
 
 
+def test_the_patch_of_code_that_was_not_committed_travels_along(
+    nemorun: Nemorun, elsewhere: Nemorun, project: Path
+) -> None:
+    (project / "train.py").write_text("print('committed')\n")
+    who = ("-c", "user.name=n", "-c", "user.email=n@example.org")
+    for argv in (["init", "-q"], ["add", "."], [*who, "commit", "-qm", "first"]):
+        subprocess.run(["git", *argv], cwd=project, env=nemorun.environment(), check=True)
+    (project / "train.py").write_text("print('changed')\n")
+    nemorun.ok("launch", "--wait", "command", "--", "python3", "train.py")
+    path = nemorun.cwd / nemorun.ok("export", "last")
+
+    elsewhere.ok("import", str(path))
+
+    assert "+print('changed')" in elsewhere.ok("show", "--patch")
+    assert elsewhere.ok("show", "--patch") == nemorun.ok("show", "--patch")
+    assert elsewhere.ok("export", "last", "-o", "again.nrz")
+    assert (elsewhere.cwd / "again.nrz").read_bytes() == path.read_bytes()
+
+
 def test_no_secret_is_in_the_file_and_what_is_recorded_is(nemorun: Nemorun, tmp_path: Path) -> None:
     nemorun.env["WORD"] = "canary-4711"
     options = ("--secret", "WORD", "--env", "PLACE=harbour-7")

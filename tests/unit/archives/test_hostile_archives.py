@@ -32,6 +32,9 @@ NAMES = [
     f"runs/{RUN}/{KEY}/work/evil.py",
     "runs/20260101-000000-aaaaaaaa/run.json",
     f"code/{HASH}/evil.py",
+    "patches/evil.diff",
+    f"patches/../{HASH}.diff",
+    f"patches/{HASH}.diff/evil",
     "code/CODE/../evil",
     "code/CODE//evil",
     "code/CODE/%2e%2e/evil",
@@ -198,6 +201,7 @@ def test_a_file_that_is_larger_than_told_is_refused(forger: Forger, yours: Place
         lambda record: record["code"].update(entries=["../evil"]),
         lambda record: record["code"].update(entries=["/evil"]),
         lambda record: record["code"].pop("path"),
+        lambda record: record["code"].update(repositories=[{"patch": "../../evil"}]),
     ],
 )
 def test_a_record_that_is_none_is_refused(
