@@ -14,7 +14,7 @@ from nemorun_cli.actions.environment import environment_of
 from nemorun_cli.actions.wiring import Ports
 from nemorun_cli.archives import manifest as manifests
 from nemorun_cli.archives.packing import Source
-from nemorun_cli.core.errors import NemorunError, NotFoundError
+from nemorun_cli.core.errors import NemorunError, NotFoundError, UnreachableError
 from nemorun_cli.core.ids import key_of
 from nemorun_cli.core.jobs import JobHandle, LogLine
 from nemorun_cli.core.ports import Executor, HasMetrics
@@ -22,7 +22,8 @@ from nemorun_cli.core.runs import Run, RunRecord
 from nemorun_cli.store import origins
 from nemorun_cli.trees import entry_of
 
-_NO_CODE, _NO_LOGS, _NO_PATCH = "its code", "its logs", "its patch"
+_NO_CODE, _NO_LOGS = "its code", "its logs"
+_NO_METRICS, _NO_PATCH = "its metrics", "its patch"
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -51,7 +52,7 @@ class Part:
 def part_of(run: Run, extent: Extent, spool: Path, *, ports: Ports) -> Part:
     """The record and the job's files of a run; those that lie elsewhere are copied to `spool`.
 
-    UnreachableError when the back-end that has them does not answer.
+    UnreachableError when the back-end that has them does not answer, and logs are wanted.
     """
     home = ports.store.home
     with suppress(NemorunError):
@@ -63,18 +64,7 @@ def part_of(run: Run, extent: Extent, spool: Path, *, ports: Ports) -> Part:
         for path in origins.documents(home, run.id)
         if manifests.is_document(path.name)
     ]
-    has_logs = False
-    for name, path in _job_files(run, extent, spool, ports):
-        skip = 0
-        if name.startswith("logs/"):
-            has_logs = True
-            skip = max(0, path.stat().st_size - extent.log_limit)
-        if skip:
-            left_out[f"the first {skip} bytes of {name}"] = None
-        whole_name = f"runs/{run.id}/{key_of(run.id, 1)}/{name}"
-        sources.append(Source(name=whole_name, path=path, skip=skip))
-    if not has_logs and run.handle is not None:
-        left_out[_NO_LOGS] = None
+    sources += _job_sources(run, extent, spool, left_out, ports)
     code = run.record.code or {}
     if code and not extent.code:
         left_out[_NO_CODE] = None
@@ -119,17 +109,40 @@ def _patches(code: Mapping[str, Any], ports: Ports) -> dict[str, Path | None]:
     return {name: path if path.exists() else None for name, path in paths.items()}
 
 
+def _job_sources(
+    run: Run, extent: Extent, spool: Path, left_out: dict[str, None], ports: Ports
+) -> Iterator[Source]:
+    """The files of the job's folder; to `left_out` is added what is missing of them."""
+    try:
+        files = dict(_job_files(run, extent, spool, ports))
+    except UnreachableError as error:
+        if extent.logs:
+            raise UnreachableError(error.message, hint="--no-logs exports the rest") from None
+        files = {}
+        left_out[_NO_METRICS] = None
+    for name, path in files.items():
+        is_log = name.startswith("logs/")
+        skip = max(0, path.stat().st_size - extent.log_limit) if is_log else 0
+        if skip:
+            left_out[f"the first {skip} bytes of {name}"] = None
+        whole_name = f"runs/{run.id}/{key_of(run.id, 1)}/{name}"
+        yield Source(name=whole_name, path=path, skip=skip)
+    if run.handle is not None and not any(name.startswith("logs/") for name in files):
+        left_out[_NO_LOGS] = None
+
+
 def _job_files(run: Run, extent: Extent, spool: Path, ports: Ports) -> Iterator[tuple[str, Path]]:
     """The files of the job's folder that are exported: name in it, and where to read it."""
     if run.handle is None:
         return
     executor = ports.executor_of(run.record)
     folder = Path(executor.directory(run.handle.key))
-    if not any(folder.glob("logs/*/*.log")):
+    here = origins.imported(ports.store.home, run.id) or any(folder.glob("logs/*/*.log"))
+    if not here:
         folder = spool
-        _copy_metrics(executor, run.handle, spool)
         if extent.logs:
             _copy_logs(executor, run.handle, _ranks(run.record), spool)
+        _copy_metrics(executor, run.handle, spool)
     for path in sorted([*folder.glob("*.*"), *folder.glob("logs/*/*")]):
         name = str(path.relative_to(folder))
         wanted = extent.logs or not name.startswith("logs/")

@@ -67,7 +67,8 @@ class Place:
         store.conclude(RUN, done, now=NOW, evidence="a test")
         (self.job / "logs" / "1").mkdir(parents=True)
         (self.job / "logs" / "1" / "0.log").write_bytes(b"first\nlast")
-        (self.job / "metrics.jsonl").write_text('{"step": 1, "rank": 0, "metrics": {"loss": 2}}\n')
+        (self.job / "exit.json").write_text("{}")
+        (self.job / "metrics.jsonl").write_text('{"step":1,"rank":0,"metrics":{"loss":2}}\n')
 
     def export(self, to: Path, **extent: Any) -> export.Exported:
         run = self.ports.store.read(RUN)

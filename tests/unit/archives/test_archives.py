@@ -1,19 +1,30 @@
 """One file holds a run, gives it back as it was, and shows every change of a byte."""
 
 import os
+import sys
 import zipfile
-from collections.abc import Callable
+from collections.abc import Callable, Iterator
+from dataclasses import dataclass
 from pathlib import Path
+from typing import Any, ClassVar
 
 import pytest
 from hypothesis import HealthCheck, given, settings
 from hypothesis import strategies as st
 
-from nemorun_cli import trees
+from nemorun_cli import executors, trees
 from nemorun_cli.actions import verify
 from nemorun_cli.archives import reading
-from nemorun_cli.core.errors import CorruptError, NotFoundError, RefusedError, UsageError
-from nemorun_cli.core.jobs import JobState
+from nemorun_cli.core.errors import (
+    CorruptError,
+    NotFoundError,
+    RefusedError,
+    StoreError,
+    UnreachableError,
+    UsageError,
+)
+from nemorun_cli.core.jobs import JobHandle, JobState, LogLine
+from nemorun_cli.fakes import FakeExecutor, FakeWorld
 from tests.unit.archives.conftest import KEY, NOW, RUN, Place
 
 NAMES = st.binary(min_size=1, max_size=8).filter(
@@ -217,11 +228,11 @@ def test_code_that_was_changed_in_the_store_is_not_exported(
     assert [each.what for each in verify.run(RUN, ports=mine.ports) if not each.fine] == ["code"]
 
 
-def test_a_disk_that_is_full_leaves_no_file(mine: Place, project: Path, tmp_path: Path) -> None:
+def test_a_folder_that_is_not_there_is_told(mine: Place, project: Path, tmp_path: Path) -> None:
     mine.launch(project)
     folder = tmp_path / "not" / "there"
 
-    with pytest.raises(Exception, match="cannot write"):
+    with pytest.raises(StoreError, match=r"cannot write .*no such file"):
         mine.export(folder / "x.nrz")
 
     assert not folder.exists()
@@ -268,3 +279,80 @@ def test_what_cannot_be_read_of_a_run_is_named(mine: Place, project: Path, name:
     (mine.run / name).write_bytes(b"\0" + (mine.run / name).read_bytes()[1:])
 
     assert name in [each.what for each in verify.run(RUN, ports=mine.ports) if not each.fine]
+
+
+@dataclass(frozen=True, kw_only=True)
+class FarExecutor(FakeExecutor):
+    """A back-end that hands out lines and metrics, and whose folders nobody here can see."""
+
+    name: ClassVar[str] = "far"
+    output: ClassVar[tuple[LogLine, ...]] = (
+        LogLine(text="starting", rank=None),
+        LogLine(text="of rank 0", rank=0),
+        LogLine(text="a byte: \udcff", rank=0, stream="stdout", attempt=2),
+        LogLine(text="a warning", rank=0, stream="stderr", attempt=2),
+        LogLine(text="of rank 1", rank=1, attempt=2),
+        LogLine(text="of rank 3", rank=3, attempt=2),
+    )
+
+    def logs(
+        self,
+        handle: JobHandle,  # noqa: ARG002
+        *,
+        follow: bool = False,  # noqa: ARG002
+        tail: int | None = None,  # noqa: ARG002
+        rank: int | None = None,
+    ) -> Iterator[LogLine]:
+        if self.state.unreachable:
+            raise UnreachableError("the host does not answer")
+        shown = (None, 0, 3) if rank is None else (rank,)
+        return (line for line in self.output if line.rank in shown)
+
+    def metrics(self, handle: JobHandle, *, tail: int | None = None) -> Iterator[dict[str, Any]]:  # noqa: ARG002
+        if self.state.unreachable:
+            raise UnreachableError("the host does not answer")
+        return iter([{"step": 7, "rank": 0, "metrics": {"loss": float("nan")}}])
+
+
+@pytest.fixture
+def world(mine: Place, project: Path, monkeypatch: pytest.MonkeyPatch) -> FakeWorld:
+    monkeypatch.setitem(executors.BUILT_IN, "far", f"{__name__}:FarExecutor")
+    monkeypatch.setattr(executors, "import_module", lambda name: sys.modules[name])
+    FarExecutor.worlds.clear()
+    mine.launch(project, executor="far", target={"world": "w"}, resources={"nodes": 2, "nproc": 2})
+    (mine.home / "jobs").rename(mine.home / "away")
+    return FarExecutor(world="w").state
+
+
+def test_the_output_of_all_ranks_is_fetched_from_where_it_is(
+    world: FakeWorld, mine: Place, yours: Place
+) -> None:
+    mine.export(mine.home / "x.nrz")
+    yours.import_(mine.home / "x.nrz")
+
+    logs = yours.run / KEY / "logs"
+    found = {str(each.relative_to(logs)): each.read_bytes() for each in logs.glob("*/*")}
+    assert world.cancelled == []
+    assert found == {
+        "1/launcher.log": b"starting\n",
+        "1/0.log": b"of rank 0\n",
+        "2/0.log": b"a byte: \xff\n",
+        "2/0.err": b"a warning\n",
+        "2/1.log": b"of rank 1\n",
+        "2/3.log": b"of rank 3\n",
+    }
+    assert "NaN" in (yours.run / KEY / "metrics.jsonl").read_text()
+
+
+def test_a_host_that_does_not_answer_leaves_no_file(
+    world: FakeWorld, mine: Place, tmp_path: Path
+) -> None:
+    world.unreachable = True
+
+    with pytest.raises(UnreachableError) as caught:
+        mine.export(tmp_path / "x.nrz")
+
+    assert "--no-logs" in caught.value.hint
+    assert not list(tmp_path.glob("*.nrz"))
+    left_out = mine.export(tmp_path / "x.nrz", logs=False).left_out
+    assert left_out == ("abcdefgh: its metrics", "abcdefgh: its logs")
