@@ -44,6 +44,7 @@ FLAGS: Mapping[str, Mapping[str, Flag]] = {
         "--follow": Flag("", "", "Stay, and print the run's output as it comes"),
         "--timeout": Flag("", "TIME", "With --wait: stop waiting after this"),
         "--cancel-on-exit": Flag("", "", "Cancel the run when this command is interrupted"),
+        "--reuse": Flag("", "", "Launch nothing if the same has succeeded, or is under way"),
         "--dry-run": Flag("", "", "Show the config and the plan"),
         "--json": Flag("", "", "Print one JSON document"),
     },

@@ -165,6 +165,11 @@ def span(seconds: float) -> str:
     return f"{seconds}s"
 
 
+def number(value: object) -> str:
+    """A number in as many digits as people read."""
+    return f"{value:.6g}" if isinstance(value, float) else str(value)
+
+
 def _json(value: Mapping[str, Any]) -> str:
     import json
 

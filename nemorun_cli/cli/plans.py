@@ -8,16 +8,20 @@ from typing import Any
 
 from nemorun_cli.actions.compare import Comparison
 from nemorun_cli.actions.launch import Prepared
+from nemorun_cli.actions.reuse import Twin
 from nemorun_cli.cli import output
 from nemorun_cli.cli.documents import document
+from nemorun_cli.cli.reusing import same_object
 from nemorun_cli.config.diff import Difference
 from nemorun_cli.core.ids import tail
 
 _LONG = 12
 
 
-def document_of(prepared: Prepared, comparison: Comparison | None) -> dict[str, Any]:
-    """The plan as JSON: config, files, commands, code, settings, what is new."""
+def document_of(
+    prepared: Prepared, comparison: Comparison | None, twin: Twin | None
+) -> dict[str, Any]:
+    """The plan as JSON: config, files, commands, code, settings, what is new, what is not."""
     record, plan = prepared.record, prepared.plan
     return document(
         recipe=record.recipe,
@@ -34,6 +38,7 @@ def document_of(prepared: Prepared, comparison: Comparison | None) -> dict[str, 
         settings=dict(record.settings),
         environment=dict(record.environment),
         compared_with=_compared(comparison),
+        same_as=same_object(twin),
     )
 
 

@@ -96,7 +96,9 @@ def _lines(found: "Details") -> Iterator[str]:
             yield f"  {each.number}  {iso(each.started_at)} to {ended}{code}{why}"
     if found.metrics:
         yield output.head("metrics")
-        yield from output.pairs({name: _number(value) for name, value in found.metrics.items()})
+        yield from output.pairs(
+            {name: output.number(value) for name, value in found.metrics.items()}
+        )
     if record.overrides or record.files:
         yield output.head("overrides")
         yield from (f"  --file {output.one_line(name)}" for name in record.files)
@@ -139,10 +141,6 @@ def _facts(found: "Details") -> dict[str, str]:
         "directory": record.directory,
     }
     return {name: value for name, value in facts.items() if value}
-
-
-def _number(value: object) -> str:
-    return f"{value:.6g}" if isinstance(value, float) else str(value)
 
 
 def _config(config: Mapping[str, Any]) -> Iterator[str]:

@@ -190,3 +190,15 @@ class HasEnvironment(Protocol):
 
         `image` is what the back-end knows of it: the digest, where there is one.
         """
+
+
+@runtime_checkable
+class ForeseesEnvironment(Protocol):
+    """An executor that can see, before a launch, what the job would find."""
+
+    def foresee(self, spec: JobSpec) -> Mapping[str, Any] | None:
+        """What the job would record of its environment, as far as a fingerprint covers it.
+
+        `since` is the time before which another interpreter may have been in its place. None where
+        nothing can be told without starting something.
+        """

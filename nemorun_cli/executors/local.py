@@ -29,6 +29,8 @@ _GATE = (
     'exec "$0" job.sh </dev/null >/dev/null; }'
 )
 _VERDICT_SIZE = 512
+_PYTHONS = {"PYTHONPATH", "PYTHONHOME"}
+"""Variables that let an interpreter find other packages than its own."""
 _PATIENCE = 10
 
 
@@ -196,6 +198,15 @@ class LocalExecutor:
     def environment(self, handle: JobHandle) -> dict[str, Any] | None:
         """What the job's environment.json says."""
         return jobfolder.environment(Path(self.directory(handle.key)))
+
+    def foresee(self, spec: JobSpec) -> dict[str, Any] | None:
+        """What a virtual environment's folder holds; None for another interpreter."""
+        from nemorun_cli.interpreters import foreseen
+        from nemorun_cli.launchers import active_python, inherited, interpreter
+
+        if {"PATH", *_PYTHONS} & set(spec.env) or _PYTHONS & set(inherited()):
+            return None
+        return foreseen(interpreter(spec, spec.resources.python or active_python()))
 
     def remove(self, key: str) -> None:
         """Delete the job's folder."""
