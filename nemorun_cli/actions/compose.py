@@ -1,7 +1,7 @@
 """From a typed command line, or an earlier run, to a run that is settled in every detail."""
 
 from collections.abc import Callable, Mapping, Sequence
-from dataclasses import asdict, fields, replace
+from dataclasses import asdict, replace
 from pathlib import Path
 from typing import Any
 
@@ -9,9 +9,9 @@ from nemorun_cli import executors, packagers, settings
 from nemorun_cli.actions import contents, settle
 from nemorun_cli.actions.launch import Content, Prepared, prepare
 from nemorun_cli.actions.requests import Request, Surroundings
-from nemorun_cli.actions.stored import plan_of
+from nemorun_cli.actions.stored import plan_of, stored_code, typed_settings
 from nemorun_cli.actions.wiring import Ports
-from nemorun_cli.core.errors import NotFoundError, UsageError
+from nemorun_cli.core.errors import UsageError
 from nemorun_cli.core.jobs import Code
 from nemorun_cli.core.runs import Run
 
@@ -77,11 +77,11 @@ def rerun(run: Run, request: Request, around: Surroundings, *, ports: Ports) -> 
     Targets are imported from the stored code, never from here. NotFoundError when that is gone.
     """
     record = run.record
-    code = _stored_code(run)
+    code = stored_code(run, ports=ports)
     again = replace(
         request,
         executor=request.executor or record.profile or record.executor,
-        settings=(*_typed(record.settings), *request.settings),
+        settings=(*typed_settings(run), *request.settings),
         env=(*_variables(record.environment), *request.env),
         secrets=tuple(dict.fromkeys([*record.environment.get("secrets", ()), *request.secrets])),
         label=replace(
@@ -143,27 +143,6 @@ def _no_project(content: Content, around: Surroundings, own_file: Path | None) -
     if own_file is None:
         return "no project here: the job uses the recipe as it is installed"
     return f"no project here: of your code only {own_file.name} goes with the job"
-
-
-def _stored_code(run: Run) -> Code | None:
-    record = run.record
-    if record.code is None:
-        return None
-    known = {each.name for each in fields(Code)}
-    values: dict[str, Any] = {name: each for name, each in record.code.items() if name in known}
-    code = Code(**{**values, "entries": tuple(values["entries"])})
-    if not Path(code.path).is_dir():
-        raise NotFoundError(
-            f"the code of {run.id} is not in the store any more",
-            hint=f"launch {record.recipe} again from its project",
-        )
-    return code
-
-
-def _typed(values: Mapping[str, Any]) -> list[str]:
-    """The settings that were typed at the launch, as they would be typed again."""
-    typed = {name: each for name, each in values.items() if each["source"] == "-x"}
-    return [f"{name}={each['text']}" for name, each in typed.items()]
 
 
 def _variables(environment: Mapping[str, Any]) -> list[str]:

@@ -22,6 +22,7 @@ ARGUMENTS: Mapping[str, tuple[str, ...]] = {
     "logs": ("RUN",),
     "cancel": ("[RUN]...",),
     "wait": ("[RUN]...",),
+    "diff": ("RUN|RECIPE", "[RUN|RECIPE]", "[PATH=VALUE]..."),
     "explain": ("RECIPE|RUN", "[PATH] [PATH=VALUE]..."),
     "tag": ("RUN", "[TAG]..."),
     "rm": ("RUN...",),
@@ -111,6 +112,12 @@ FLAGS: Mapping[str, Mapping[str, Flag]] = {
         "--timeout": Flag("", "TIME", "Give up after this time (`90s`, `10m`)"),
         "--experiment": Flag("", "NAME", "Of this experiment"),
         "--tag": Flag("-t", "TAG", "With this tag"),
+        "--json": Flag("", "", "Print one JSON document"),
+    },
+    "diff": {
+        "--only": Flag("", "config|code|environment|settings|results", "This section alone"),
+        "--patch": Flag("", "", "Print the code's unified diff alone"),
+        "--as-overrides": Flag("", "", "Print, as YAML for --file, what makes the second of..."),
         "--json": Flag("", "", "Print one JSON document"),
     },
     "explain": {

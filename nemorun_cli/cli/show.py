@@ -48,6 +48,8 @@ def command(
 
 
 def _document(found: "Details") -> dict[str, Any]:
+    from dataclasses import asdict
+
     from nemorun_cli.cli.documents import attempt_object, document, run_object
 
     record = found.run.record
@@ -67,6 +69,7 @@ def _document(found: "Details") -> dict[str, Any]:
             "attempts": [attempt_object(each) for each in found.run.status.attempts],
             "events": [dict(event) for event in found.events],
             "metrics": dict(found.metrics),
+            "changes": [asdict(each) for each in found.changes],
         },
     )
 
@@ -88,6 +91,11 @@ def _lines(found: "Details") -> Iterator[str]:
     if found.metrics:
         yield from _head("metrics")
         yield from output.pairs({name: _number(value) for name, value in found.metrics.items()})
+    if found.changes:
+        from nemorun_cli.cli.plans import changes
+
+        yield from _head(f"from {record.parent}")
+        yield from output.pairs(changes(found.changes))
     if record.overrides or record.files:
         yield from _head("overrides")
         yield from (f"  --file {output.one_line(name)}" for name in record.files)

@@ -158,13 +158,13 @@ def start(prepared: "Prepared", how: How, *, ports: "Ports") -> int:
 
 
 def show_plan(prepared: "Prepared", *, ports: "Ports", json: bool) -> int:
-    """Print what a launch would write and run, and what is new against the recipe's last run."""
-    from nemorun_cli.actions.compare import with_last_run
+    """Print what a launch would write and run, and what is new against an earlier run."""
+    from nemorun_cli.actions.compare import with_earlier_run
     from nemorun_cli.cli import plans
 
     for text in prepared.notices:
         output.note(text)
-    comparison = with_last_run(prepared, ports=ports)
+    comparison = with_earlier_run(prepared, ports=ports)
     if json:
         output.document(plans.document_of(prepared, comparison))
     else:
