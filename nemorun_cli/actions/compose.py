@@ -1,7 +1,7 @@
 """From a typed command line, or an earlier run, to a run that is settled in every detail."""
 
 from collections.abc import Callable, Mapping, Sequence
-from dataclasses import asdict, replace
+from dataclasses import asdict, fields, replace
 from pathlib import Path
 from typing import Any
 
@@ -78,10 +78,12 @@ def rerun(run: Run, request: Request, around: Surroundings, *, ports: Ports) -> 
     """
     record = run.record
     code = stored_code(run, ports=ports)
+    executor = request.executor or record.profile or record.executor
+    typed, left = _carried(run, executor, around)
     again = replace(
         request,
-        executor=request.executor or record.profile or record.executor,
-        settings=(*typed_settings(run), *request.settings),
+        executor=executor,
+        settings=(*typed, *request.settings),
         env=(*_variables(record.environment), *request.env),
         secrets=tuple(dict.fromkeys([*record.environment.get("secrets", ()), *request.secrets])),
         label=replace(
@@ -94,7 +96,7 @@ def rerun(run: Run, request: Request, around: Surroundings, *, ports: Ports) -> 
     outside = plan_of(run, ports=ports)["links"]
     if code is not None:
         outside = {name: to for name, to in outside.items() if name not in code.entries}
-    return prepare(
+    prepared = prepare(
         contents.of_run(
             run, request, around, code=None if code is None else Path(code.path), ports=ports
         ),
@@ -105,6 +107,18 @@ def rerun(run: Run, request: Request, around: Surroundings, *, ports: Ports) -> 
         links=outside,
         now=ports.clock(),
     )
+    notices = [f"{executor} has no such setting, left out: -x {text}" for text in left]
+    return replace(prepared, notices=(*notices, *prepared.notices))
+
+
+def _carried(run: Run, executor: str, around: Surroundings) -> tuple[list[str], list[str]]:
+    """The settings typed for a run: those that an executor has too, and those that it has not."""
+    chosen = settings.load(environ=around.environ, root=around.root)
+    kind: Any = executors.load(settings.choose(chosen, executor).executor)
+    known = {each.name for each in (*fields(kind), *fields(kind.Resources)) if each.metadata}
+    typed = typed_settings(run)
+    kept = [text for text in typed if text.partition("=")[0] in known]
+    return kept, [text for text in typed if text not in kept]
 
 
 def _settled(request: Request, around: Surroundings, *, ports: Ports) -> settle.Settled:

@@ -33,9 +33,7 @@ def test_a_run_is_launched_again_from_an_empty_folder(tiny: Nemorun, tmp_path: P
     assert list(empty.iterdir()) == []
 
 
-def test_a_run_is_launched_again_from_a_store_that_has_moved(
-    tiny: Nemorun, tmp_path: Path
-) -> None:
+def test_a_run_is_launched_again_from_a_store_that_has_moved(tiny: Nemorun, tmp_path: Path) -> None:
     run_id = tiny.ok("launch", "--wait", "tiny", "note=first")
     shutil.rmtree(tiny.cwd)
     tiny.cwd.mkdir()
@@ -49,3 +47,13 @@ def test_a_run_is_launched_again_from_a_store_that_has_moved(
     assert done.code == 1
     assert [each["path"] for each in json.loads(done.out)["config"]] == ["steps"]
     assert not tiny.store.exists()
+
+
+def test_settings_that_another_executor_has_not_are_left_out(tiny: Nemorun) -> None:
+    tiny.ok("launch", "--wait", "tiny", "-x", "shell=/bin/sh", "-x", "time=1h")
+
+    done = tiny("rerun", "last", "--dry-run", "-e", "slurm", "-x", "nodes=2")
+
+    assert done.err == "slurm has no such setting, left out: -x shell=/bin/sh\n"
+    told = [line for line in done.out.splitlines() if line.startswith("setting")]
+    assert told == ["setting    nodes = 2  (-x)", "setting    time = 1h  (-x)"]
