@@ -13,6 +13,8 @@ from nemorun_cli.core.ports import HasMetrics
 from nemorun_cli.core.runs import Run
 
 _Value = TypeVar("_Value")
+_RECENT = 10_000
+"""Lines of what a run has tracked in which the last value of each metric is looked for."""
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -55,7 +57,7 @@ def metrics(run: Run, *, ports: Ports) -> dict[str, Any]:
         return {}
     last: dict[str, Any] = {}
     if isinstance(executor, HasMetrics):
-        for entry in executor.metrics(run.handle):
+        for entry in executor.metrics(run.handle, tail=_RECENT):
             if entry.get("step") is not None:
                 last["step"] = entry["step"]
             if isinstance(values := entry.get("metrics"), dict):

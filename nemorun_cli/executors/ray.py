@@ -7,7 +7,7 @@ from pathlib import PurePath, PurePosixPath
 from typing import Any, ClassVar, Self
 
 from nemorun_cli.core.errors import SpecError, UnreachableError, UsageError
-from nemorun_cli.core.jobs import JobHandle, JobSpec, JobStatus, LogLine, Plan, setting
+from nemorun_cli.core.jobs import JobFile, JobHandle, JobSpec, JobStatus, LogLine, Plan, setting
 from nemorun_cli.executors.local import LocalExecutor
 from nemorun_cli.jobfiles import JobFiles
 from nemorun_cli.rayjobs.access import LOCAL, settled
@@ -17,7 +17,6 @@ from nemorun_cli.rayjobs.dashboard import PATIENT, QUICK, Dashboard
 _FOLDERS = "/tmp"  # noqa: S108 # On the node, where the job's folder is made anew, or not at all.
 _TAIL = 1000
 """Lines of a log in which a job tells how it has ended."""
-_METRICS = 100_000
 _MANY = 8
 """So many running jobs are asked how far they are, if somebody wants to know it now."""
 _NOTABLE = 10_000_000
@@ -173,15 +172,27 @@ class RayExecutor:
         else:
             self._dashboard().stop(handle.key)
 
-    def metrics(self, handle: JobHandle) -> Iterator[dict[str, Any]]:
+    def metrics(self, handle: JobHandle, *, tail: int | None = None) -> Iterator[dict[str, Any]]:
         """What the job has tracked, as its log tells it."""
         if self._own is not None:
-            return self._own.metrics(handle)
-        from nemorun_cli.rayjobs.telling import metrics_of
+            return self._own.metrics(handle, tail=tail)
+        from nemorun_cli.rayjobs import logs
 
-        dashboard = self._dashboard(QUICK)
-        data = dashboard.tail(dashboard.job(handle.key) or {}, _METRICS) or b""
-        return metrics_of(data.decode(errors="replace"), handle.key)
+        if tail is None:
+            return logs.metrics(self._dashboard(), handle.key)
+        return logs.last_metrics(self._dashboard(QUICK), handle.key, within=tail)
+
+    def files(self, handle: JobHandle, pattern: str) -> Iterator[JobFile]:
+        """The files of a job of this machine; a cluster keeps those of its jobs to itself."""
+        if self._own is not None:
+            return self._own.files(handle, pattern)
+        raise _out_of_reach(self.directory(handle.key))
+
+    def read(self, handle: JobHandle, path: str, *, offset: int = 0) -> Iterator[bytes]:
+        """The content of such a file."""
+        if self._own is not None:
+            return self._own.read(handle, path, offset=offset)
+        raise _out_of_reach(self.directory(handle.key))
 
     def remove(self, key: str) -> None:
         """Have the cluster forget the job; its folder stays on the node."""
@@ -247,6 +258,13 @@ class RayExecutor:
 
     def _handle(self, key: str) -> JobHandle:
         return JobHandle(executor=self.name, target=self.target, key=key, native_id=key)
+
+
+def _out_of_reach(folder: str) -> UsageError:
+    return UsageError(
+        f"a Ray cluster hands out the log of a job alone: its files are in {folder}, on a node",
+        hint="have the job write what is to stay to a disk or a bucket that you can read",
+    )
 
 
 def _asked(spec: JobSpec) -> RayResources:

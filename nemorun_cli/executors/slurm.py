@@ -5,14 +5,23 @@ import shlex
 import time
 from collections.abc import Iterator, Sequence
 from contextlib import suppress
-from dataclasses import dataclass, replace
+from dataclasses import dataclass
 from pathlib import Path, PurePath, PurePosixPath
 from typing import Any, ClassVar, Self
 
-from nemorun_cli import jobfolder, processes
-from nemorun_cli.core.errors import NotSentError, SpecError, UnreachableError, UsageError
+from nemorun_cli import farfiles, jobfolder, processes
+from nemorun_cli.core.errors import NotSentError, UnreachableError, UsageError
 from nemorun_cli.core.ids import created_at
-from nemorun_cli.core.jobs import JobHandle, JobSpec, JobStatus, LogLine, Plan, Resources, setting
+from nemorun_cli.core.jobs import (
+    JobFile,
+    JobHandle,
+    JobSpec,
+    JobStatus,
+    LogLine,
+    Plan,
+    Resources,
+    setting,
+)
 from nemorun_cli.core.ports import Finished, Tunnel
 from nemorun_cli.slurm import scripts
 from nemorun_cli.slurm.asking import SlurmResources
@@ -73,10 +82,12 @@ class SlurmExecutor:
     def plan(self, spec: JobSpec) -> Plan:
         """The job's folder and the call of sbatch. Pure."""
         from nemorun_cli.slurm.asking import checked, sbatch_options
+        from nemorun_cli.slurm.placing import placed
         from nemorun_cli.slurm.script import needs_worker, slurm_script
 
         ask = checked(_asked(spec))
-        spec = self._placed(spec)
+        if self.host:
+            spec = placed(spec, self.host, self._code_folder())
         directory = self.directory(spec.key)
         files = {"job.sh": slurm_script(spec, ask, directory)}
         if needs_worker(spec, ask):
@@ -211,13 +222,19 @@ class SlurmExecutor:
             if not self.glance(handles):
                 watcher.wait(timeout)
 
-    def metrics(self, handle: JobHandle) -> Iterator[dict[str, Any]]:
-        """The lines of the job's metrics.jsonl that are whole; the last megabyte of them."""
-        from nemorun_cli.jobfiles import objects
+    def metrics(self, handle: JobHandle, *, tail: int | None = None) -> Iterator[dict[str, Any]]:
+        """The lines of the job's metrics.jsonl that are whole, brought in parts."""
+        folder = self.directory(handle.key)
+        return farfiles.objects(self._way(), folder, "metrics.jsonl", tail=tail)
 
-        path = f"{self.directory(handle.key)}/metrics.jsonl"
-        finished = self._way().run(f"tail -c 1048576 {shlex.quote(path)} 2>/dev/null")
-        return objects(_text(finished.out).splitlines())
+    def files(self, handle: JobHandle, pattern: str) -> Iterator[JobFile]:
+        """The files in the job's working folder that the pattern means, in one trip."""
+        return farfiles.listed(self._way(), f"{self.directory(handle.key)}/work", pattern)
+
+    def read(self, handle: JobHandle, path: str, *, offset: int = 0) -> Iterator[bytes]:
+        """The content of one of them."""
+        work = f"{self.directory(handle.key)}/work"
+        return farfiles.content(self._way(), work, path, offset=offset)
 
     def remove(self, key: str) -> None:
         """Delete the job's folder on the cluster."""
@@ -255,26 +272,8 @@ class SlurmExecutor:
     def _way(self) -> Tunnel:
         from nemorun_cli.tunnels import tunnel_for
 
-        return tunnel_for(
-            self.host,
-            kind=self.tunnel,
-            config=self.ssh_config,
-            master=self.ssh_master,
-        )
-
-    def _placed(self, spec: JobSpec) -> JobSpec:
-        """The spec with its code where the cluster sees it."""
-        if not self.host:
-            return spec
-        if spec.links:
-            raise SpecError(
-                f"link: files of this machine are not on {self.host}",
-                hint="put them there, and give their path in an override",
-            )
-        if spec.code is None:
-            return replace(spec, workdir="")  # Where it was typed is a folder of this machine.
-        path = str(PurePosixPath(self._code_folder(), spec.code.hash))
-        return replace(spec, code=replace(spec.code, path=path))
+        config, master = self.ssh_config, self.ssh_master
+        return tunnel_for(self.host, kind=self.tunnel, config=config, master=master)
 
     def _code_folder(self) -> str:
         return str(PurePosixPath(self.job_dir, "code"))
