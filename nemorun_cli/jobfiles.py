@@ -77,6 +77,11 @@ def first_failure(files: JobFiles, attempt: int) -> dict[str, Any] | None:
     return told if isinstance(told, dict) else None
 
 
+def environment_of(text: str) -> dict[str, Any] | None:
+    """What environment.json says; None for any other text."""
+    return next(objects([text]), None)
+
+
 def history_of(text: str) -> list[dict[str, Any]]:
     """The lines of attempts.jsonl, oldest first."""
     entries = objects(text.splitlines())

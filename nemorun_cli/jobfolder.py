@@ -95,6 +95,11 @@ def without_verdict(folder: Path, *, detail: str) -> JobStatus:
     return jobfiles.without_verdict(files(folder), detail=detail)
 
 
+def environment(folder: Path) -> dict[str, Any] | None:
+    """What the job has recorded of its environment; None where it has not."""
+    return jobfiles.environment_of(_text(folder / "environment.json"))
+
+
 def read_lines(path: Path, *, tail: int | None = None) -> Iterator[dict[str, Any]]:
     """The JSON objects of a file that holds one a line; torn lines are passed over.
 

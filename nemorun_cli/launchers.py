@@ -1,6 +1,7 @@
 """How processes start inside a job, and the script that starts them."""
 
 import os
+import re
 import shlex
 import sys
 from collections.abc import Callable, Mapping, Sequence
@@ -10,6 +11,7 @@ from types import MappingProxyType
 from nemorun_cli.core.errors import SpecError
 from nemorun_cli.core.jobs import JobSpec
 
+_PYTHON = re.compile(r"(python|pypy)[0-9.]*")
 ARGUMENT_LIMIT = 128 * 1024
 """Bytes of one argument, its closing NUL included (execve(2), MAX_ARG_STRLEN)."""
 
@@ -49,7 +51,8 @@ def job_script(spec: JobSpec, directory: str, *, python: str) -> str:
     """
     command = payload(spec, directory, python=python)
     refuse_uncarriable(spec, command)
-    return assemble(spec, directory, start=(f"exec setsid {shlex.join(command)}",))
+    start = (recording(spec, python), f"exec setsid {shlex.join(command)}")
+    return assemble(spec, directory, start=start)
 
 
 def assemble(
@@ -87,6 +90,23 @@ def assemble(
     folder = Path(__file__).with_name("job")
     texts = [(folder / name).read_text(encoding="utf-8") for name in ("job.sh", *parts)]
     return "\n".join(["\n".join(head), *texts, _MAIN])
+
+
+def recording(spec: JobSpec, python: str) -> str:
+    """The line of a payload that has its environment recorded, by the interpreter that runs it."""
+    return f"record {shlex.quote(interpreter(spec, python))}"
+
+
+def interpreter(spec: JobSpec, python: str) -> str:
+    """The Python that runs the payload, where `python` is that of recipes.
+
+    For a command line the one it begins with; or, unless the settings name one, the one that is
+    found where the job runs.
+    """
+    if spec.argv is None or spec.resources.launcher != "plain":
+        return python
+    named = spec.argv and _PYTHON.fullmatch(PurePosixPath(spec.argv[0]).name)
+    return spec.argv[0] if named else spec.resources.python or "python3"
 
 
 def refuse_uncarriable(spec: JobSpec, command: Sequence[str]) -> None:

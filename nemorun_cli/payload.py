@@ -15,4 +15,11 @@ def payload_files(config: str | None) -> dict[str, str]:
             "shim/nemorun_cli/job/track.py": job / "track.py",
         }
     texts = {name: path.read_text(encoding="utf-8") for name, path in files.items()}
+    texts |= recorder_files()
     return texts if config is None else texts | {"config.json": config}
+
+
+def recorder_files() -> dict[str, str]:
+    """The same, for any job: what records its environment."""
+    name = "environment.py"
+    return {name: Path(__file__).with_name("job").joinpath(name).read_text(encoding="utf-8")}

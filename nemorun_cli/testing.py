@@ -21,7 +21,7 @@ from nemorun_cli.core.jobs import (
     JobStatus,
     Reason,
 )
-from nemorun_cli.core.ports import Executor
+from nemorun_cli.core.ports import Executor, HasEnvironment
 from nemorun_cli.tunnelcontract import RemoteTunnelContract as RemoteTunnelContract  # noqa: PLC0414
 from nemorun_cli.tunnelcontract import TunnelContract as TunnelContract  # noqa: PLC0414
 
@@ -191,6 +191,17 @@ class ExecutorContract:
             (1, "1"),
             (2, "2"),
         ]
+
+    def test_what_a_job_runs_with_is_recorded(self, executor: Executor) -> None:
+        handle = executor.submit(new_spec("python3", "-c", "import sys; print(sys.version)"))
+
+        self.ended(executor, handle)
+        (line, *_) = executor.logs(handle)
+        if isinstance(executor, HasEnvironment):
+            found = executor.environment(handle)
+            assert found is not None
+            assert found["python"]["version"] == line.text.split()[0]
+            assert "NEMORUN_RUN_ID" in found["variables"]
 
     def test_twenty_at_once_are_twenty_jobs(self, executor: Executor) -> None:
         specs = [new_spec("sh", "-c", f"echo {number}") for number in range(20)]

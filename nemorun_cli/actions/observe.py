@@ -8,6 +8,7 @@ from dataclasses import dataclass, replace
 from enum import StrEnum
 
 from nemorun_cli import processes
+from nemorun_cli.actions.environment import keep_at_end
 from nemorun_cli.actions.wiring import Ports
 from nemorun_cli.core import lifecycle
 from nemorun_cli.core.errors import NemorunError, StoreError, UnreachableError
@@ -235,7 +236,9 @@ def _record(run: Run, after: Run, ports: Ports, now: float) -> Run:
     if run.handle is None and after.handle is not None:
         ports.store.submitted(run.id, 1, after.handle, now=now)
     if after.state.terminal:
-        return conclude(after, after.status, ports=ports, evidence="seen by an observer")
+        ended = conclude(after, after.status, ports=ports, evidence="seen by an observer")
+        keep_at_end(ended, ports=ports)
+        return ended
     if lifecycle.changed(run, after):
         ports.store.observed(run.id, after.status, now=now, stale_since=after.stale_since)
     return after

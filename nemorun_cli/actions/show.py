@@ -4,6 +4,7 @@ from collections.abc import Callable, Mapping
 from dataclasses import dataclass
 from typing import Any, TypeVar
 
+from nemorun_cli.actions.environment import environment_of
 from nemorun_cli.actions.observe import refresh
 from nemorun_cli.actions.stored import config_of, plan_of
 from nemorun_cli.actions.wiring import Ports
@@ -29,6 +30,8 @@ class Details:
     """What of the config is otherwise than in the run that it comes from."""
     metrics: Mapping[str, Any]
     """The last value of each metric that the run tracked."""
+    environment: Mapping[str, Any] | None = None
+    """What it ran with, as far as it was recorded."""
     problems: tuple[str, ...] = ()
 
 
@@ -43,7 +46,8 @@ def details(run: Run, *, ports: Ports) -> Details:
         changes=_read(problems, lambda: changes(run, ports=ports)) or (),
         events=tuple(ports.store.events(run.id)),
         metrics=_read(problems, lambda: metrics(seen.runs[0], ports=ports)) or {},
-        problems=tuple(problems),
+        environment=_read(problems, lambda: environment_of(seen.runs[0], ports=ports)),
+        problems=tuple(dict.fromkeys(problems)),
     )
 
 

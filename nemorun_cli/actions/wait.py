@@ -2,14 +2,19 @@
 
 import time
 from collections.abc import Callable, Sequence
+from contextlib import suppress
 
+from nemorun_cli.actions.environment import environment_of
 from nemorun_cli.actions.observe import PATIENCE, PATIENCE_NOW, refresh
 from nemorun_cli.actions.wiring import Ports
+from nemorun_cli.core.errors import NemorunError
 from nemorun_cli.core.ports import CanWait
 from nemorun_cli.core.runs import Run
 
 _STEP = 1.0
 _NAP = 0.2
+_KEPT = 8
+"""Runs whose environment is fetched, lest it go with the job's folder: one request for each."""
 
 
 def wait(
@@ -32,6 +37,10 @@ def wait(
             break
         pause([run for run in current if run.live], ports=ports, timeout=left)
         current = refresh(current, ports=ports, patience=_patience(end)).runs
+    for run in current[:_KEPT]:
+        if not run.live:
+            with suppress(NemorunError):
+                environment_of(run, ports=ports)
     return current
 
 

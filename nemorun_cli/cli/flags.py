@@ -81,6 +81,7 @@ FLAGS: Mapping[str, Mapping[str, Flag]] = {
     "show": {
         "--config": Flag("", "", "Print the config alone, as YAML"),
         "--script": Flag("", "", "Print the job's script alone, as submitted"),
+        "--environment": Flag("", "", "Print alone what the job ran with: Python, packages"),
         "--json": Flag("", "", "Print one JSON document"),
     },
     "status": {

@@ -129,6 +129,11 @@ def pairs(facts: Mapping[str, str]) -> Iterator[str]:
         yield f"  {paint(name.ljust(width), '2', sys.stdout)}  {one_line(value)}"
 
 
+def head(title: str) -> str:
+    """The line above a part of an answer."""
+    return paint(title, "1", sys.stdout)
+
+
 def paint(text: str, colour: str, stream: TextIO) -> str:
     """The text in this colour (an SGR parameter), where the stream shows colours."""
     return f"\x1b[{colour}m{text}\x1b[0m" if _has_colours(stream) else text

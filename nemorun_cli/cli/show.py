@@ -24,6 +24,10 @@ def command(
         bool,
         typer.Option("--script", help="Print the job's script alone, as submitted."),
     ] = False,
+    environment: Annotated[
+        bool,
+        typer.Option("--environment", help="Print alone what the job ran with: Python, packages."),
+    ] = False,
     json: params.JsonOption = False,
 ) -> None:
     """Show all that is known of a run: its state, code, config, overrides, attempts, metrics."""
@@ -34,7 +38,11 @@ def command(
     found = show.details(run_of(run, ports=ports), ports=ports)
     for problem in found.problems:
         output.warn(problem)
-    if json:
+    if environment:
+        from nemorun_cli.cli import environments
+
+        environments.show(found, json=json)
+    elif json:
         output.document(_document(found))
     elif config:
         from nemorun_cli.config.render import to_yaml
@@ -51,6 +59,7 @@ def _document(found: "Details") -> dict[str, Any]:
     from dataclasses import asdict
 
     from nemorun_cli.cli.documents import attempt_object, document, run_object
+    from nemorun_cli.cli.environments import recorded
 
     record = found.run.record
     return document(
@@ -61,7 +70,7 @@ def _document(found: "Details") -> dict[str, Any]:
             "overrides": list(record.overrides),
             "files": list(record.files),
             "settings": dict(record.settings),
-            "environment": dict(record.environment),
+            "environment": {**record.environment, **recorded(found.environment)},
             "after": list(record.after),
             "code": record.code,
             "recipe_source": record.recipe_source,
@@ -81,7 +90,7 @@ def _lines(found: "Details") -> Iterator[str]:
     yield f"{output.paint(run.id, '1', sys.stdout)}  {output.paint_state(run.state)}"
     yield from output.pairs(_facts(found))
     if len(status.attempts) > 1:
-        yield from _head("attempts")
+        yield output.head("attempts")
         for each in status.attempts:
             ended = iso(each.ended_at) or "now"
             code = "" if each.exit_code is None else f"  exit {each.exit_code}"
@@ -89,19 +98,19 @@ def _lines(found: "Details") -> Iterator[str]:
             why = f"  {(each.reason or '').replace('_', ' ')}" if told else ""
             yield f"  {each.number}  {iso(each.started_at)} to {ended}{code}{why}"
     if found.metrics:
-        yield from _head("metrics")
+        yield output.head("metrics")
         yield from output.pairs({name: _number(value) for name, value in found.metrics.items()})
     if found.changes:
         from nemorun_cli.cli.plans import changes
 
-        yield from _head(f"from {record.parent}")
+        yield output.head(f"from {record.parent}")
         yield from output.pairs(changes(found.changes))
     if record.overrides or record.files:
-        yield from _head("overrides")
+        yield output.head("overrides")
         yield from (f"  --file {output.one_line(name)}" for name in record.files)
         yield from (f"  {output.one_line(text)}" for text in record.overrides)
     if found.config:
-        yield from _head(f"config  {found.config['_target_']}")
+        yield output.head(f"config  {found.config['_target_']}")
         yield from _config(found.config)
 
 
@@ -109,6 +118,7 @@ def _facts(found: "Details") -> dict[str, str]:
     import shlex
 
     from nemorun_cli.cli.documents import iso
+    from nemorun_cli.cli.environments import brief
     from nemorun_cli.cli.listing import why
 
     run, record, status = found.run, found.run.record, found.run.status
@@ -132,14 +142,11 @@ def _facts(found: "Details") -> dict[str, str]:
         "commit": code.get("commit"),
         "config hash": (record.config_hash or "")[:12],
         "environment": ", ".join([*environment.get("values", {}), *environment.get("secrets", ())]),
+        "python": brief(found.environment),
         "job": run.handle.native_id if run.handle else None,
         "directory": record.directory,
     }
     return {name: value for name, value in facts.items() if value}
-
-
-def _head(title: str) -> Iterator[str]:
-    yield output.paint(title, "1", sys.stdout)
 
 
 def _number(value: object) -> str:

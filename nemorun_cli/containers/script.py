@@ -6,7 +6,7 @@ from dataclasses import replace
 
 from nemorun_cli.containers.asking import DockerResources, gpu_count
 from nemorun_cli.core.jobs import JobSpec
-from nemorun_cli.launchers import assemble, payload, refuse_uncarriable
+from nemorun_cli.launchers import assemble, payload, recording, refuse_uncarriable
 
 SECRETS = "secrets"
 """The file of the secrets in the job's folder: what the engine is told, it tells to everybody."""
@@ -22,9 +22,10 @@ def docker_script(spec: JobSpec, ask: DockerResources, directory: str) -> str:
     several = ask.nproc > 1 or ask.launcher == "plain"
     asked = replace(ask, gpus_per_node=count, nproc=ask.nproc if several else count or 1)
     spec = replace(spec, resources=asked, workdir=ask.workdir or spec.workdir)
-    command = payload(spec, directory, python=ask.python or "python3")
+    python = ask.python or "python3"
+    command = payload(spec, directory, python=python)
     refuse_uncarriable(spec, command)
-    start = (_SOURCED, f"exec setsid {shlex.join(command)}")
+    start = (_SOURCED, recording(spec, python), f"exec setsid {shlex.join(command)}")
     variables = {"other_user": str(int(ask.user is not None))}
     return assemble(spec, directory, start=start, variables=variables, parts=("docker.sh",))
 

@@ -121,6 +121,14 @@ def started(folder: Path) -> dict[str, Any]:
     return found if isinstance(found, dict) else {}
 
 
+def environment(folder: Path) -> dict[str, Any] | None:
+    """What the job has recorded of its environment, and its image by digest, or by id."""
+    told = started(folder)
+    image = next(iter(told.get("digests") or ()), None) or told.get("image_id")
+    recorded = jobfolder.environment(folder)
+    return {**(recorded or {}), "image": image} if recorded or image else None
+
+
 def _published(folder: Path) -> JobStatus:
     """The verdict, now that no container is left: everybody may see it."""
     with suppress(FileNotFoundError):  # Somebody else was quicker.

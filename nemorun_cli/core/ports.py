@@ -1,6 +1,6 @@
 """What the layers ask of each other, as protocols."""
 
-from collections.abc import Callable, Iterator, Sequence
+from collections.abc import Callable, Iterator, Mapping, Sequence
 from dataclasses import dataclass
 from pathlib import PurePath
 from typing import Any, BinaryIO, ClassVar, Protocol, Self, runtime_checkable
@@ -200,4 +200,15 @@ class HasFiles(Protocol):
         """The content of such a file from this byte on, in pieces; each is read as it is asked for.
 
         NotFoundError if there is none, or it is not in the working folder.
+        """
+
+
+@runtime_checkable
+class HasEnvironment(Protocol):
+    """An executor that can hand out what a job has recorded of its environment."""
+
+    def environment(self, handle: JobHandle) -> Mapping[str, Any] | None:
+        """What the job's environment.json says; None while there is none.
+
+        `image` is what the back-end knows of it: the digest, where there is one.
         """

@@ -72,6 +72,7 @@ class DockerExecutor:
         from nemorun_cli.containers.arguments import arguments, as_text, home_of
         from nemorun_cli.containers.hosts import refuse_remote
         from nemorun_cli.containers.script import docker_script
+        from nemorun_cli.payload import payload_files, recorder_files
 
         _require_sdk()
         refuse_remote(self.docker_host)
@@ -84,10 +85,8 @@ class DockerExecutor:
             "ready": "",
             f"{Path(home_of(directory)).name}/.keep": "",
         }
-        if spec.argv is None or ask.launcher != "plain":
-            from nemorun_cli.payload import payload_files
-
-            files |= payload_files(spec.config)
+        plain = spec.argv is not None and ask.launcher == "plain"
+        files |= recorder_files() if plain else payload_files(spec.config)
         if spec.after:
             files["waiting"] = "".join(f"{d.condition} {d.run_id}\n" for d in spec.after)
         code = spec.code
@@ -202,6 +201,12 @@ class DockerExecutor:
     def read(self, handle: JobHandle, path: str, *, offset: int = 0) -> Iterator[bytes]:
         """The content of one of them."""
         return workfiles.content(Path(self.directory(handle.key)) / "work", path, offset=offset)
+
+    def environment(self, handle: JobHandle) -> dict[str, Any] | None:
+        """What the job's environment.json says, and the image, which the engine has told."""
+        from nemorun_cli.containers.settling import environment
+
+        return environment(Path(self.directory(handle.key)))
 
     def remove(self, key: str) -> None:
         """Delete the job's folder."""

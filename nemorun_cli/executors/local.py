@@ -81,14 +81,13 @@ class LocalExecutor:
                 hint="leave out nodes, or launch on a cluster with -e",
             )
         from nemorun_cli.launchers import active_python, job_script
+        from nemorun_cli.payload import payload_files, recorder_files
 
         directory = self.directory(spec.key)
         script = job_script(spec, directory, python=spec.resources.python or active_python())
         files = {"job.sh": script, "exit.json.part": " " * _VERDICT_SIZE, "ready": ""}
-        if spec.argv is None or spec.resources.launcher != "plain":
-            from nemorun_cli.payload import payload_files
-
-            files |= payload_files(spec.config)
+        plain = spec.argv is not None and spec.resources.launcher == "plain"
+        files |= recorder_files() if plain else payload_files(spec.config)
         if spec.after:
             files["waiting"] = "".join(f"{d.condition} {d.run_id}\n" for d in spec.after)
         code = spec.code
@@ -202,6 +201,10 @@ class LocalExecutor:
     def read(self, handle: JobHandle, path: str, *, offset: int = 0) -> Iterator[bytes]:
         """The content of one of them."""
         return workfiles.content(Path(self.directory(handle.key)) / "work", path, offset=offset)
+
+    def environment(self, handle: JobHandle) -> dict[str, Any] | None:
+        """What the job's environment.json says."""
+        return jobfolder.environment(Path(self.directory(handle.key)))
 
     def remove(self, key: str) -> None:
         """Delete the job's folder."""

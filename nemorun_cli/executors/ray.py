@@ -17,6 +17,8 @@ from nemorun_cli.rayjobs.dashboard import PATIENT, QUICK, Dashboard
 _FOLDERS = "/tmp"  # noqa: S108 # On the node, where the job's folder is made anew, or not at all.
 _TAIL = 1000
 """Lines of a log in which a job tells how it has ended."""
+_TOLD = 100_000
+"""Lines of a log in which a job tells what it ran with."""
 _MANY = 8
 """So many running jobs are asked how far they are, if somebody wants to know it now."""
 _NOTABLE = 10_000_000
@@ -194,6 +196,14 @@ class RayExecutor:
             return self._own.read(handle, path, offset=offset)
         raise _out_of_reach(self.directory(handle.key))
 
+    def environment(self, handle: JobHandle) -> dict[str, Any] | None:
+        """What the job has recorded; it tells so in its log when its first attempt has ended."""
+        if self._own is not None:
+            return self._own.environment(handle)
+        from nemorun_cli.rayjobs.telling import environment_of
+
+        return environment_of(self._told(handle.key), handle.key)
+
     def remove(self, key: str) -> None:
         """Have the cluster forget the job; its folder stays on the node."""
         if self._own is not None:
@@ -212,6 +222,12 @@ class RayExecutor:
         if self.address != LOCAL:
             return None
         return _Embedded(job_dir=self.job_dir, machine=self.machine)
+
+    def _told(self, key: str) -> str:
+        """What the job has told last, at most so many lines."""
+        dashboard = self._dashboard(QUICK)
+        data = dashboard.tail(dashboard.job(key) or {}, _TOLD) or b""
+        return data.decode(errors="replace")
 
     def _dashboard(self, timeout: float = PATIENT) -> Dashboard:
         return Dashboard(address=self.address, timeout=timeout)

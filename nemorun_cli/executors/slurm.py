@@ -9,7 +9,7 @@ from dataclasses import dataclass
 from pathlib import Path, PurePath, PurePosixPath
 from typing import Any, ClassVar, Self
 
-from nemorun_cli import farfiles, jobfolder, processes
+from nemorun_cli import farfiles, jobfolder, joblogs, processes
 from nemorun_cli.core.errors import NotSentError, UnreachableError, UsageError
 from nemorun_cli.core.ids import created_at
 from nemorun_cli.core.jobs import (
@@ -23,6 +23,7 @@ from nemorun_cli.core.jobs import (
     setting,
 )
 from nemorun_cli.core.ports import Finished, Tunnel
+from nemorun_cli.jobfiles import environment_of
 from nemorun_cli.slurm import scripts
 from nemorun_cli.slurm.asking import SlurmResources
 
@@ -81,6 +82,7 @@ class SlurmExecutor:
 
     def plan(self, spec: JobSpec) -> Plan:
         """The job's folder and the call of sbatch. Pure."""
+        from nemorun_cli.payload import payload_files, recorder_files
         from nemorun_cli.slurm.asking import checked, sbatch_options
         from nemorun_cli.slurm.placing import placed
         from nemorun_cli.slurm.script import needs_worker, slurm_script
@@ -89,11 +91,8 @@ class SlurmExecutor:
         if self.host:
             spec = placed(spec, self.host, self._code_folder())
         directory = self.directory(spec.key)
-        files = {"job.sh": slurm_script(spec, ask, directory)}
-        if needs_worker(spec, ask):
-            from nemorun_cli.payload import payload_files
-
-            files |= payload_files(spec.config)
+        more = payload_files(spec.config) if needs_worker(spec, ask) else recorder_files()
+        files = {"job.sh": slurm_script(spec, ask, directory), **more}
         options = sbatch_options(
             ask,
             name=f"nemorun-{spec.run_id}",
@@ -196,8 +195,6 @@ class SlurmExecutor:
 
             far = FarLogs(tunnel=self._way(), folder=folder, rank=rank, tail=tail)
             return self._to_the_end(far.follow(over), handle) if follow else far.read()
-        from nemorun_cli import joblogs
-
         if not follow:
             return joblogs.read_logs(Path(folder), tail=tail, rank=rank)
         return joblogs.follow_logs(Path(folder), over, tail=tail, rank=rank)
@@ -235,6 +232,11 @@ class SlurmExecutor:
         """The content of one of them."""
         work = f"{self.directory(handle.key)}/work"
         return farfiles.content(self._way(), work, path, offset=offset)
+
+    def environment(self, handle: JobHandle) -> dict[str, Any] | None:
+        """What the job's environment.json says."""
+        path = shlex.quote(f"{self.directory(handle.key)}/environment.json")
+        return environment_of(_text(self._way().run(f"cat {path} 2>/dev/null").out))
 
     def remove(self, key: str) -> None:
         """Delete the job's folder on the cluster."""

@@ -16,9 +16,37 @@ by_signal() { :; }   # the payload was ended by a signal whose sender is not kno
 # note TEXT: one line of the history of attempts; a full disk may lose it, but not the verdict.
 note() { printf '%s\n' "$1" >>attempts.jsonl; }
 
+# record PYTHON: has the interpreter leave environment.json, once a run. The payload neither waits for
+# that nor sees a child of it; where there is no such interpreter there is no record.
+record() {
+    [ -e "$run_dir/environment.py" ] && [ ! -e "$run_dir/environment.json" ] || return 0
+    { printf '' >"$run_dir/recording"; } 2>/dev/null
+    (
+        (
+            NEMORUN_RUN_DIR=$run_dir "$1" "$run_dir/environment.py"
+            rm -f "$run_dir/recording"
+        ) </dev/null >/dev/null 2>&1 &
+    )
+}
+
+# await_record: two seconds at most, for the record of a payload that was quicker.
+await_record() {
+    rounds=0
+    while [ -e recording ] && [ "$rounds" -lt 100 ]; do
+        rounds=$((rounds + 1))
+        sleep 0.02
+    done
+}
+
 # tell JSON: the same to whoever reads the output, where nobody shares this disk. The empty line
 # ends what the payload may have left open, and is hidden with the other.
 tell() { [ "$stream" = 0 ] || printf '\n::nemorun:: {"key":"%s",%s\n' "$NEMORUN_KEY" "${1#?}"; }
+
+tell_environment() {
+    [ "$stream" = 1 ] && [ ! -e environment.told ] && [ -s environment.json ] || return 0
+    tell "{\"environment\":$(cat environment.json)}"
+    printf '' >environment.told
+}
 
 # finish STATE REASON CODE SIGNAL: the verdict, by rename. It overwrites a file made in advance,
 # padded to the length that file has, so that a full disk cannot keep it from being told.
@@ -173,6 +201,7 @@ one_attempt() {
     fi
     [ "$code" != 0 ] || reason=null
     [ -z "$ended_by" ] || reason="\"$ended_by\""
+    await_record
     end_leftovers
     clear_timers
     payload=''
@@ -181,6 +210,7 @@ one_attempt() {
     tell "$ended"
     failure=$(cat "logs/$attempt/first_failure.json" 2>/dev/null)
     [ -z "$failure" ] || tell "{\"attempt\":$attempt,\"failure\":$failure}"
+    tell_environment
 }
 
 # outcome_of DIR: ok, notok or waiting, for a job of the same executor.

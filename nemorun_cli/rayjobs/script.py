@@ -6,8 +6,8 @@ from dataclasses import replace
 from pathlib import Path
 
 from nemorun_cli.core.jobs import JobSpec
-from nemorun_cli.launchers import assemble, payload, refuse_uncarriable
-from nemorun_cli.payload import payload_files
+from nemorun_cli.launchers import assemble, payload, recording, refuse_uncarriable
+from nemorun_cli.payload import payload_files, recorder_files
 
 FOLDER = "nemorun-job"
 """The folder of the job's files in its package: no name of a module."""
@@ -34,9 +34,8 @@ def entrypoint(key: str) -> str:
 def files_of(spec: JobSpec, directory: str) -> dict[str, str]:
     """The job's files, by their paths in the job's folder. Pure; hold no secret."""
     files = {"job.sh": job_text(spec, directory), "start.sh": start_text(spec, directory)}
-    if spec.argv is None or spec.resources.launcher != "plain":
-        files |= payload_files(spec.config)
-    return files
+    plain = spec.argv is not None and spec.resources.launcher == "plain"
+    return files | (recorder_files() if plain else payload_files(spec.config))
 
 
 def job_text(spec: JobSpec, directory: str) -> str:
@@ -51,6 +50,7 @@ def job_text(spec: JobSpec, directory: str) -> str:
         "export NEMORUN_STREAM=1",
         "unset NEMORUN_RANK_LOGS",  # All ranks write to the one log that there is.
         _SOURCED,
+        recording(spec, python),
         f"exec setsid {shlex.join(command)}",
     )
     variables = {"stream": "1", "python": python}

@@ -42,6 +42,12 @@ def metrics_in(lines: Iterable[str], key: str) -> Iterator[dict[str, Any]]:
     return (told for told in _all(lines, key) if "metrics" in told)
 
 
+def environment_of(text: str, key: str) -> dict[str, Any] | None:
+    """What the job has recorded of its environment; None as long as it has not told."""
+    found = (told["environment"] for told in _all(text.splitlines(), key) if "environment" in told)
+    return next((each for each in found if isinstance(each, dict)), None)
+
+
 def _all(lines: Iterable[str], key: str) -> Iterator[dict[str, Any]]:
     return (told for line in lines if (told := marker_of(line, key)) is not None)
 

@@ -9,7 +9,8 @@ from types import MappingProxyType
 from nemorun_cli.core.errors import SpecError
 from nemorun_cli.core.jobs import Dependency, Resources, setting
 
-RUNTIMES = ("none", "venv", "pyxis", "apptainer")
+CONTAINERS = ("pyxis", "apptainer")
+RUNTIMES = ("none", "venv", *CONTAINERS)
 _OURS = frozenset(
     {"array", "wrap", "parsable", "job-name", "comment", "output", "error", "input", "export"}
     | {"chdir", "test-only", "wait", "requeue", "no-requeue", "signal", "nodes", "help", "usage"}
@@ -103,7 +104,7 @@ def checked(ask: SlurmResources) -> SlurmResources:
     """The same settings, if they go together; SpecError naming the setting that does not."""
     if ask.auto_resume and not ask.requeue:
         raise SpecError("auto_resume needs requeue=true: Slurm queues the job again for it")
-    if ask.runtime in ("pyxis", "apptainer") and not ask.image:
+    if ask.runtime in CONTAINERS and not ask.image:
         raise SpecError(f"runtime={ask.runtime} needs an image", hint="-x image=NAME or PATH")
     if ask.runtime == "venv" and not ask.venv:
         raise SpecError("runtime=venv needs a folder", hint="-x venv=PATH")

@@ -6,12 +6,23 @@ from dataclasses import replace
 
 from nemorun_cli.core.errors import SpecError
 from nemorun_cli.core.jobs import JobSpec
-from nemorun_cli.launchers import LAUNCHERS, assemble, refuse_uncarriable
-from nemorun_cli.slurm.asking import SlurmResources, lead, signal_name, srun_options, tasks
+from nemorun_cli.launchers import LAUNCHERS, assemble, interpreter, recording, refuse_uncarriable
+from nemorun_cli.slurm.asking import (
+    CONTAINERS,
+    SlurmResources,
+    lead,
+    signal_name,
+    srun_options,
+    tasks,
+)
 
 _SECRETS = '[ ! -e "$run_dir/secrets" ] || . "$run_dir/secrets"'
 _MODULES = "command -v module >/dev/null 2>&1 || . /etc/profile"
 _APPTAINER = "apptainer=$(command -v apptainer || command -v singularity || echo apptainer)"
+_RECORD = (
+    '[ "$SLURM_PROCID" != 0 ] || [ -e "$NEMORUN_RUN_DIR/environment.json" ] || timeout 20 {python}'
+    ' "$NEMORUN_RUN_DIR/environment.py" </dev/null >/dev/null 2>&1; '
+)
 _ONE = 'export NEMORUN_NODE_RANK="$SLURM_NODEID"; exec "$@"'
 _RANKS = (
     'export NEMORUN_NODE_RANK="$SLURM_NODEID" RANK="$SLURM_PROCID" WORLD_SIZE="$SLURM_NTASKS"'
@@ -72,6 +83,8 @@ def _start(spec: JobSpec, ask: SlurmResources, command: list[str], directory: st
         yield f"export NEMORUN_RANK_LOGS={2 if ask.split_streams else 1}"
     if ask.runtime == "apptainer":
         yield _APPTAINER
+    if ask.runtime not in CONTAINERS:
+        yield recording(spec, _python(ask))
     words = ["exec setsid srun", shlex.join(srun_options(ask)), *_outputs(ask)]
     container = _container(spec, ask, directory)
     yield " ".join([*words, *([container] if container else []), shlex.join(command)])
@@ -89,21 +102,27 @@ def _outputs(ask: SlurmResources) -> Iterator[str]:
 
 def _command(spec: JobSpec, ask: SlurmResources, directory: str) -> list[str]:
     """What srun starts in each task, by way of a line of sh that says which task it is."""
-    python = ask.python or (f"{ask.venv}/bin/python" if ask.runtime == "venv" else "python3")
-    own = [python, f"{directory}/worker.py"]
+    # What is in a container can be seen from within alone, and briefly: its tasks end together.
+    quoted = shlex.quote(interpreter(spec, _python(ask)))
+    record = _RECORD.format(python=quoted) if ask.runtime in CONTAINERS else ""
+    own = [_python(ask), f"{directory}/worker.py"]
     worker = own if spec.argv is None else [*own, "--", *spec.argv]
     if ask.launcher == "torchrun":
         processes = ask.nproc if ask.nproc > 1 else ask.gpus_per_node or 1
         agent = [*own, f"--nproc-per-node={processes}", "--no-python", *worker]
-        return ["sh", "-c", _AGENT, "nemorun", *agent]
+        return ["sh", "-c", record + _AGENT, "nemorun", *agent]
     if tasks(ask) > 1:
-        return ["sh", "-c", _RANKS, "nemorun", *worker]
-    return ["sh", "-c", _ONE, "nemorun", *(spec.argv or worker)]
+        return ["sh", "-c", record + _RANKS, "nemorun", *worker]
+    return ["sh", "-c", record + _ONE, "nemorun", *(spec.argv or worker)]
+
+
+def _python(ask: SlurmResources) -> str:
+    return ask.python or (f"{ask.venv}/bin/python" if ask.runtime == "venv" else "python3")
 
 
 def _container(spec: JobSpec, ask: SlurmResources, directory: str) -> str:
     """What puts the tasks into a container; there the job's folder, its code and links are, too."""
-    if ask.runtime not in ("pyxis", "apptainer"):
+    if ask.runtime not in CONTAINERS:
         return ""
     image = shlex.quote(ask.image or "")
     paths = [directory, *dict.fromkeys(spec.links.values())]

@@ -157,6 +157,12 @@ class Store:
             reason = error.strerror or error
             raise NotFoundError(f"{run_id} has no {name}: {reason}") from None
 
+    def keep(self, run_id: str, name: str, text: str) -> None:
+        """Add a file to a run that came later; one of this name that is there already stands."""
+        path = self._existing(run_id) / _plain(name)
+        with self._telling(path):
+            writing.write_first(path, text)
+
     def fingerprint(self, run_id: str, *, now: float) -> str | None:
         """Text that changes whenever the run does; None if there is no such run.
 

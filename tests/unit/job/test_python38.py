@@ -23,7 +23,7 @@ def test_nothing_newer_than_python_3_8_is_used() -> None:
 
 
 def test_a_command_needs_no_config_and_a_config_brings_its_stand_ins() -> None:
-    assert set(payload_files(None)) == {"worker.py", "builder.py"}
+    assert set(payload_files(None)) == {"worker.py", "builder.py", "environment.py"}
     files = payload_files('{"_target_": "é"}')
     assert files["config.json"] == '{"_target_": "é"}'
     assert files["shim/nemorun_cli/job/track.py"] == (FOLDER / "track.py").read_text()
