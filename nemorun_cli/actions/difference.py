@@ -56,9 +56,9 @@ def compare(before: Side, after: Side, sections: Sequence[Section]) -> Compariso
     made: dict[Section, Callable[[], Any]] = {
         Section.CONFIG: lambda: _config(before, after),
         Section.CODE: lambda: _code(before, after),
-        Section.ENVIRONMENT: lambda: _changes(before.environment, after.environment),
-        Section.SETTINGS: lambda: _changes(before.settings, after.settings),
-        Section.RESULTS: lambda: _changes(before.results, after.results),
+        Section.ENVIRONMENT: lambda: changes(before.environment, after.environment),
+        Section.SETTINGS: lambda: changes(before.settings, after.settings),
+        Section.RESULTS: lambda: changes(before.results, after.results),
     }
     return Comparison(**{each.value: made[each]() for each in sections})
 
@@ -99,9 +99,10 @@ def _code(before: Side, after: Side) -> tuple[FileChange, ...]:
     return file_changes(before.files(), after.files())
 
 
-def _changes(
+def changes(
     before: Mapping[str, str] | None, after: Mapping[str, str] | None
 ) -> tuple[Change, ...] | None:
+    """What has another text under its name, or has it on one side alone; None if one is unknown."""
     if before is None or after is None:
         return None
     return tuple(

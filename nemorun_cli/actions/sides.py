@@ -8,6 +8,8 @@ from typing import Any
 
 from nemorun_cli import executors, packagers, settings
 from nemorun_cli.actions import contents
+from nemorun_cli.actions.environment import environment_of
+from nemorun_cli.actions.environmentfacts import facts
 from nemorun_cli.actions.explain import is_recipe
 from nemorun_cli.actions.launch import Content
 from nemorun_cli.actions.observe import refresh
@@ -16,7 +18,7 @@ from nemorun_cli.actions.select import run_of
 from nemorun_cli.actions.show import metrics
 from nemorun_cli.actions.stored import config_of, origins_of, stored_code, typed_settings
 from nemorun_cli.actions.wiring import Ports
-from nemorun_cli.core.errors import NotFoundError, UsageError
+from nemorun_cli.core.errors import NemorunError, NotFoundError, UsageError
 from nemorun_cli.core.runs import Run
 from nemorun_cli.trees import Tree, stored
 
@@ -95,6 +97,14 @@ def of_run(run: Run, sections: Sequence[Section], *, ports: Ports) -> Side:
     seen = refresh([run], ports=ports)
     run = seen.runs[0]
     has_config = Section.CONFIG in sections
+    problems = list(seen.problems)
+    environment = None
+    if Section.ENVIRONMENT in sections:
+        try:
+            found = environment_of(run, ports=ports)
+            environment = None if found is None else facts(found)
+        except NemorunError as error:
+            problems.append(f"environment: {error.message}")
     return Side(
         recipe=run.record.recipe,
         run=run,
@@ -103,9 +113,10 @@ def of_run(run: Run, sections: Sequence[Section], *, ports: Ports) -> Side:
         origins=origins_of(run, ports=ports) if has_config else {},
         code_hash=(run.record.code or {}).get("hash"),
         files=lambda: _files_of(run, ports),
+        environment=environment,
         settings=_settings_of(run) if Section.SETTINGS in sections else None,
         results=_results(run, ports) if Section.RESULTS in sections else None,
-        problems=seen.problems,
+        problems=tuple(dict.fromkeys(problems)),
     )
 
 

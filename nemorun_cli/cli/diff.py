@@ -167,12 +167,12 @@ def _lines(both: "tuple[Side, Side]", found: "Comparison") -> Iterator[str]:
     yield f"from  {_title(both[0])}"
     yield f"to    {_title(both[1])}"
     if found.config:
-        yield _head("config")
+        yield output.head("config")
         yield from output.pairs(
             {each.path or "(what is called)": _config_line(each) for each in found.config}
         )
     if found.code:
-        yield _head("code")
+        yield output.head("code")
         for file in found.code:
             sign, colour = _SIGNS[file.change]
             mode = "  (mode)" if file.change == "mode" else ""
@@ -180,7 +180,7 @@ def _lines(both: "tuple[Side, Side]", found: "Comparison") -> Iterator[str]:
     for section in (Section.ENVIRONMENT, Section.SETTINGS, Section.RESULTS):
         changes = getattr(found, section)
         if changes:
-            yield _head(section.value)
+            yield output.head(section.value)
             yield from output.pairs({each.name: _change(each) for each in changes})
     if not any(vars(found).values()):
         yield "no difference"
@@ -196,10 +196,6 @@ def _name(side: "Side") -> str:
     from nemorun_cli.core.ids import tail
 
     return side.recipe if side.run is None else tail(side.run.id)
-
-
-def _head(title: str) -> str:
-    return output.paint(title, "1", sys.stdout)
 
 
 def _config_line(each: Any) -> str:  # noqa: ANN401

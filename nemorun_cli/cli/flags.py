@@ -23,6 +23,7 @@ ARGUMENTS: Mapping[str, tuple[str, ...]] = {
     "cancel": ("[RUN]...",),
     "wait": ("[RUN]...",),
     "diff": ("RUN|RECIPE", "[RUN|RECIPE]", "[PATH=VALUE]..."),
+    "reproduce": ("RUN",),
     "explain": ("RECIPE|RUN", "[PATH] [PATH=VALUE]..."),
     "tag": ("RUN", "[TAG]..."),
     "rm": ("RUN...",),
@@ -119,6 +120,14 @@ FLAGS: Mapping[str, Mapping[str, Flag]] = {
         "--only": Flag("", "config|code|environment|settings|results", "This section alone"),
         "--patch": Flag("", "", "Print the code's unified diff alone"),
         "--as-overrides": Flag("", "", "Print, as YAML for --file, what makes the second of..."),
+        "--json": Flag("", "", "Print one JSON document"),
+    },
+    "reproduce": {
+        "--metric": Flag("", "NAME[:TOLERANCE]", "A metric that has to come out the same"),
+        "--file": Flag("", "GLOB", "Files of the run that have to"),
+        "--environment": Flag("", "fresh|here", "Built from what was recorded, or what is..."),
+        "--timeout": Flag("", "TIME", "Stop waiting after this"),
+        "--cancel-on-exit": Flag("", "", "Cancel the run when this command is interrupted"),
         "--json": Flag("", "", "Print one JSON document"),
     },
     "explain": {

@@ -154,7 +154,7 @@ def start(prepared: "Prepared", how: How, *, ports: "Ports") -> int:
         ended = _wait(run, how, ports)
     if how.json:
         _print(ended, how)
-    return _report(ended, how)
+    return report(ended, how)
 
 
 def show_plan(prepared: "Prepared", *, ports: "Ports", json: bool) -> int:
@@ -223,7 +223,14 @@ def _wait(run: "Run", how: How, ports: "Ports") -> "Run":
     return ended
 
 
-def _report(run: "Run", how: How) -> int:
+def waited(run: "Run", how: How, ports: "Ports") -> "Run":
+    """The run once it has ended, or when the time is up; told as `start` does when interrupted."""
+    with _leaving(run, how, ports):
+        return _wait(run, how, ports)
+
+
+def report(run: "Run", how: How) -> int:
+    """Tell why a run has failed; the exit code that tells how it ended."""
     from nemorun_cli.cli.wait import report
 
     return report([run], lines=0 if how.follow else None)
