@@ -2,6 +2,7 @@
 
 import json
 import os
+import re
 import subprocess
 import sys
 from collections.abc import Sequence
@@ -62,6 +63,21 @@ def test_a_recipe_trains_as_it_does_locally(docked: Nemorun, engine: TestEngine)
     slopes = [[json.loads(line)["metrics"] for line in text.splitlines()] for text in (one, other)]
     assert slopes[0] == slopes[1]
     assert containers(engine, docked) == []
+
+
+def test_what_is_in_the_image_is_recorded_and_which_image_it_was(docked: Nemorun) -> None:
+    run_id = docked.ok("launch", "--wait", "command", "--", "python3", "-V")
+    bare = docked.ok("launch", "--wait", "-x", f"image={SH}", "command", "true")
+
+    found, nothing = (
+        json.loads(docked.ok("show", each, "--environment", "--json")) for each in (run_id, bare)
+    )
+    assert docked.ok("logs", run_id) == f"Python {found['python']['version']}"
+    assert found["host"] != os.uname().nodename
+    assert (nothing["python"], nothing["packages"]) == (None, [])
+    assert re.search("sha256:[0-9a-f]{64}$", found["image"])
+    assert re.search("sha256:[0-9a-f]{64}$", nothing["image"])
+    assert found["image"] != nothing["image"]
 
 
 def test_a_command_needs_nothing_but_a_shell(docked: Nemorun) -> None:

@@ -73,6 +73,16 @@ def test_a_recipe_trains_as_it_does_locally(lines: Nemorun) -> None:
     assert seen[0]["step"] == 49
 
 
+def test_what_a_job_of_the_cluster_runs_with_is_recorded(lines: Nemorun) -> None:
+    script = "print('begun', end='')"
+    run_id = lines.ok("launch", "--wait", "command", "--", "python3", "-c", script)
+
+    found = json.loads(lines.ok("show", run_id, "--environment", "--json"))
+    assert "ray" in {each["name"] for each in found["packages"]}
+    assert lines.ok("logs", run_id) == "begun"
+    assert lines.ok("logs", run_id, "--tail", "1") == "begun"
+
+
 def test_why_a_recipe_failed_is_told(lines: Nemorun) -> None:
     done = lines("launch", "wrong", "-x", "retries=1", "--wait")
 

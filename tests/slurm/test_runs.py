@@ -24,6 +24,15 @@ def test_a_run_without_wishes_is_one_task_on_one_node(user: User) -> None:
     assert re.fullmatch("n[1-4] 1 0", line)
 
 
+def test_what_the_tasks_run_with_is_recorded_on_their_node(user: User) -> None:
+    run_id = user.launch(*having(nodes=2), "--env", "LOADEDMODULES=gcc/12", "command", "hostname")
+
+    assert user.ended(run_id)["state"] == "SUCCEEDED"
+    found = json.loads(user.ok("show", run_id, "--environment", "--json"))
+    assert found["host"] == user.lines(run_id, "--rank", "0")[0]
+    assert (found["modules"], found["python"]["implementation"]) == (["gcc/12"], "cpython")
+
+
 def test_four_nodes_are_four_ranks_that_know_each_other(user: User) -> None:
     run_id = user.sh(WHO, *having(nodes=4))
 
