@@ -15,7 +15,8 @@ from pathlib import Path
 
 from nemorun_cli.core.errors import RefusedError, StoreError
 
-OWN = "nemorun"
+OWN = "nemorun-cli"
+"""This distribution itself, which no index has."""
 _OWN_FOLDERS = ("nemorun_cli", "nemorun_recipes")
 _STAGE = ".new-"
 _DAY = 86400.0
@@ -36,7 +37,7 @@ class Wanted:
     executable: str
     """Where it was."""
     packages: Mapping[str, str]
-    """Name to version."""
+    """Name to what is asked of it, `==1.0` or ` @ URL`."""
     folders: tuple[str, ...] = ()
     """Further places to import from."""
 
@@ -112,7 +113,7 @@ def _build(wanted: Wanted, python: str, folder: Path, now: float) -> None:
 
 
 def _install(wanted: Wanted, stage: Path) -> None:
-    listed = [f"{name}=={version}" for name, version in wanted.packages.items() if name != OWN]
+    listed = [f"{name}{asked}" for name, asked in wanted.packages.items() if name != OWN]
     if listed:
         requirements = stage / "requirements.txt"
         requirements.write_text("".join(f"{each}\n" for each in listed))
@@ -139,7 +140,7 @@ def _refused(told: str) -> RefusedError:
 
 
 def _copy(name: str, target: Path) -> None:
-    """One of our own packages, as it is here: no index has it."""
+    """One of our own packages, as it is here."""
     spec = importlib.util.find_spec(name)
     for folder in (spec and spec.submodule_search_locations) or ():
         shutil.copytree(folder, target, ignore=shutil.ignore_patterns("__pycache__"))

@@ -6,6 +6,7 @@ from dataclasses import dataclass
 from typing import Any
 
 from nemorun_cli.actions.codediff import FileChange, file_changes
+from nemorun_cli.actions.environmentfacts import paired
 from nemorun_cli.actions.sides import Section, Side
 from nemorun_cli.config.diff import differences
 from nemorun_cli.config.explain import explain
@@ -56,7 +57,7 @@ def compare(before: Side, after: Side, sections: Sequence[Section]) -> Compariso
     made: dict[Section, Callable[[], Any]] = {
         Section.CONFIG: lambda: _config(before, after),
         Section.CODE: lambda: _code(before, after),
-        Section.ENVIRONMENT: lambda: changes(before.environment, after.environment),
+        Section.ENVIRONMENT: lambda: _environment(before, after),
         Section.SETTINGS: lambda: changes(before.settings, after.settings),
         Section.RESULTS: lambda: changes(before.results, after.results),
     }
@@ -97,6 +98,12 @@ def _code(before: Side, after: Side) -> tuple[FileChange, ...]:
     if before.code_hash == after.code_hash:
         return ()
     return file_changes(before.files(), after.files())
+
+
+def _environment(before: Side, after: Side) -> tuple[Change, ...] | None:
+    if before.environment is None or after.environment is None:
+        return None
+    return changes(*paired(before.environment, after.environment))
 
 
 def changes(

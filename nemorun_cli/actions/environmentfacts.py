@@ -1,34 +1,56 @@
-"""A recorded environment as plain facts, each with a name, to be compared."""
+"""Two recorded environments as facts with names, to be compared."""
 
 from collections.abc import Mapping
 from typing import Any
 
-_PRESENT = "set"
+Recorded = Mapping[str, Any]
+Facts = dict[str, str]
+_SHORT = 12
 
 
-def facts(environment: Mapping[str, Any]) -> dict[str, str]:
-    """Python, platform, packages, names of variables, modules, GPUs, lock files, image.
+def paired(before: Recorded, after: Recorded) -> tuple[Facts, Facts]:
+    """Python, platform, packages, names of variables, modules, GPUs, lock files, image of both.
 
-    Where it ran, and where its interpreter lies, is none of it.
+    A package of the same version but with other files has a part of their hash beside it. Where it
+    ran, and where its interpreter lies, is none of it.
     """
-    python = environment.get("python") or {}
-    platform = environment.get("platform") or {}
+    old, new = _facts(before), _facts(after)
+    hashes = _hashes(before), _hashes(after)
+    for name in hashes[0].keys() & hashes[1].keys():
+        if old[name] == new[name] and hashes[0][name] != hashes[1][name]:
+            old[name] += f" (files {hashes[0][name][:_SHORT]})"
+            new[name] += f" (files {hashes[1][name][:_SHORT]})"
+    return old, new
+
+
+def _facts(recorded: Recorded) -> Facts:
+    python, platform = recorded.get("python") or {}, recorded.get("platform") or {}
     found: dict[str, Any] = {
         "python": " ".join(filter(None, (python.get("implementation"), python.get("version")))),
-        "platform": " ".join(str(value) for value in platform.values() if value),
-        "image": environment.get("image"),
+        "platform": " ".join(filter(None, (platform.get("system"), platform.get("machine")))),
+        "kernel": platform.get("release"),
+        "libc": platform.get("libc"),
+        "image": recorded.get("image"),
+        **{_name(each): _version(each) for each in recorded.get("packages") or ()},
+        **{f"variable {name}": "set" for name in recorded.get("variables") or ()},
+        **{f"module {name}": "loaded" for name in recorded.get("modules") or ()},
     }
-    for each in environment.get("packages") or ():
-        source = f" ({each['editable']})" if each.get("editable") else ""
-        found[f"package {each['name']}"] = f"{each['version']}{source}"
-    found |= dict.fromkeys(
-        (f"variable {name}" for name in environment.get("variables") or ()), _PRESENT
-    )
-    found |= dict.fromkeys(
-        (f"module {name}" for name in environment.get("modules") or ()), "loaded"
-    )
-    for number, each in enumerate(environment.get("gpus") or ()):
-        found[f"gpu {number}"] = f"{each['name']}, driver {each['driver']}"
-    for each in environment.get("lock_files") or ():
-        found[f"lock file {each['path']}"] = each["sha256"]
+    for number, each in enumerate(recorded.get("gpus") or ()):
+        found[f"gpu {number}"] = f"{each.get('name')}, driver {each.get('driver')}"
+    for each in recorded.get("lock_files") or ():
+        found[f"lock file {each.get('path')}"] = str(each.get("sha256"))[:_SHORT]
     return {name: str(value) for name, value in found.items() if value}
+
+
+def _hashes(recorded: Recorded) -> Facts:
+    packages = recorded.get("packages") or ()
+    return {_name(each): each["hash"] for each in packages if each.get("hash") and _version(each)}
+
+
+def _name(package: Mapping[str, Any]) -> str:
+    return f"package {package['name']}"
+
+
+def _version(package: Mapping[str, Any]) -> str:
+    source = package.get("editable") or package.get("url")
+    return f"{package.get('version') or ''}{f' from {source}' if source else ''}"

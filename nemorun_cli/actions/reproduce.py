@@ -10,7 +10,7 @@ from nemorun_cli import virtualenvs
 from nemorun_cli.actions import compose
 from nemorun_cli.actions.difference import Change, changes
 from nemorun_cli.actions.environment import environment_of
-from nemorun_cli.actions.environmentfacts import facts
+from nemorun_cli.actions.environmentfacts import Recorded, paired
 from nemorun_cli.actions.launch import Label, Prepared
 from nemorun_cli.actions.requests import Request, Surroundings
 from nemorun_cli.actions.show import metrics
@@ -136,16 +136,15 @@ def judge(original: Run, run: Run, expected: Sequence[Result], *, ports: Ports) 
         original=original,
         run=run,
         checks=tuple(_check(each, values.get((each.kind, each.name))) for each in expected),
-        environment=changes(old, new),
+        environment=changes(*paired(old, new)) if old and new else None,
     )
 
 
-def _environment(run: Run, ports: Ports) -> dict[str, str] | None:
+def _environment(run: Run, ports: Ports) -> Recorded | None:
     try:
-        found = environment_of(run, ports=ports)
+        return environment_of(run, ports=ports)
     except UnreachableError:
         return None
-    return None if found is None else facts(found)
 
 
 def _metric(text: str, known: Mapping[str, Any], run: Run) -> Result:
@@ -214,15 +213,15 @@ def _wanted(run: Run, ports: Ports) -> tuple[virtualenvs.Wanted, list[str]]:
     folders: list[str] = []
     notices: list[str] = []
     for each in found.get("packages") or ():
-        name, url = each["name"], each.get("editable")
+        name, folder = each["name"], each.get("editable")
         if name in _PIP:
             continue
-        if not url or name == virtualenvs.OWN:
-            packages[name] = each["version"]
-        elif inside := _in_snapshot(run, url, ports):
+        if not folder or name == virtualenvs.OWN:
+            packages[name] = _asked(each)
+        elif inside := _in_snapshot(run, folder, ports):
             folders += inside
         else:
-            notices.append(f"left out, as it was installed from a folder: {name} ({url})")
+            notices.append(f"left out, as it was used from a folder: {name} ({folder})")
     python = found["python"]
     wanted = virtualenvs.Wanted(
         python=python["version"],
@@ -231,6 +230,15 @@ def _wanted(run: Run, ports: Ports) -> tuple[virtualenvs.Wanted, list[str]]:
         folders=tuple(folders),
     )
     return wanted, notices
+
+
+def _asked(package: Mapping[str, Any]) -> str:
+    """What to ask pip for: this version, or what it was installed from, where that is there."""
+    url = package.get("url") or ""
+    path = url.removeprefix("file://")
+    if url and (path == url or Path(path).exists()):
+        return f" @ {url}"
+    return f"=={package['version']}"
 
 
 def _in_snapshot(run: Run, url: str, ports: Ports) -> list[str]:

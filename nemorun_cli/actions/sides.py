@@ -9,7 +9,6 @@ from typing import Any
 from nemorun_cli import executors, packagers, settings
 from nemorun_cli.actions import contents
 from nemorun_cli.actions.environment import environment_of
-from nemorun_cli.actions.environmentfacts import facts
 from nemorun_cli.actions.explain import is_recipe
 from nemorun_cli.actions.launch import Content
 from nemorun_cli.actions.observe import refresh
@@ -49,7 +48,8 @@ class Side:
     code_hash: str | None = None
     files: Callable[[], Tree | None] = lambda: None
     """Looks at the files of its code. NotFoundError where they are gone."""
-    environment: Mapping[str, str] | None = None
+    environment: Mapping[str, Any] | None = None
+    """As it was recorded."""
     settings: Mapping[str, str] | None = None
     results: Mapping[str, str] | None = None
     problems: tuple[str, ...] = ()
@@ -101,8 +101,7 @@ def of_run(run: Run, sections: Sequence[Section], *, ports: Ports) -> Side:
     environment = None
     if Section.ENVIRONMENT in sections:
         try:
-            found = environment_of(run, ports=ports)
-            environment = None if found is None else facts(found)
+            environment = environment_of(run, ports=ports)
         except NemorunError as error:
             problems.append(f"environment: {error.message}")
     return Side(
