@@ -1,9 +1,11 @@
 """A run is launched anew with what was installed then, and its results are compared."""
 
 import json
+import shutil
 import subprocess
 import sys
 import zipfile
+from dataclasses import replace
 from pathlib import Path
 from typing import Any
 
@@ -171,6 +173,50 @@ def test_a_package_that_cannot_be_had_is_named_and_nothing_is_launched(
     assert done.out == ""
     assert list((small.store / "environments").iterdir()) == []
     assert small.ok("list", "--quiet") == run_id
+
+
+def test_what_was_used_from_folders_of_the_project_comes_from_its_snapshot(
+    small: Nemorun, tmp_path: Path
+) -> None:
+    source = small.cwd / "lib" / "src"
+    source.mkdir(parents=True)
+    (source / "scale.py").write_text("FACTOR = 5\n")
+    (site,) = (tmp_path / "then").glob("lib/python*/site-packages")
+    (site / "scale.py").unlink()
+    (site / "scale.pth").write_text(f"{source}\n")
+    (info,) = site.glob("nemorun_test_scale*.dist-info")
+    origin = {"url": f"file://{small.cwd}/lib", "dir_info": {"editable": True}}
+    (info / "direct_url.json").write_text(json.dumps(origin))
+    other = site / "elsewhere-1.dist-info"
+    other.mkdir()
+    (other / "METADATA").write_text("Metadata-Version: 2.1\nName: elsewhere\nVersion: 1\n")
+    origin["url"] = f"file://{tmp_path}/gone"
+    (other / "direct_url.json").write_text(json.dumps(origin))
+    run_id = launched(small, tmp_path)
+    (source / "scale.py").write_text("FACTOR = 6\n")
+
+    done = small("reproduce", run_id, "--metric", "loss")
+
+    assert done.code == 0, done.err
+    assert f"left out, as it was used from a folder: elsewhere (file://{tmp_path}/gone)" in done.err
+
+
+def test_a_recipe_that_came_with_nemorun_finds_itself(nemorun: Nemorun, tmp_path: Path) -> None:
+    python = tmp_path / "then" / "bin" / "python"
+    subprocess.run([sys.executable, "-m", "venv", "--without-pip", tmp_path / "then"], check=True)
+    (site,) = (tmp_path / "then").glob("lib/python*/site-packages")
+    top = Path(__file__).parents[2]
+    shutil.copytree(top / "recipes", site / "nemorun_recipes")
+    info = site / "nemorun_cli-0.1.0.dist-info"
+    info.mkdir()
+    (info / "METADATA").write_text("Metadata-Version: 2.1\nName: nemorun-cli\nVersion: 0.1.0\n")
+    alone = replace(nemorun, cwd=nemorun.home)
+    run_id = alone.ok("launch", "--wait", "hello", "steps=2", "-x", f"python={python}")
+
+    done = alone("reproduce", run_id)
+
+    assert done.code == 0, done.err
+    assert "metric\tprogress\t1.0\t1.0\tsame" in done.out
 
 
 def test_two_at_once_build_one_environment(small: Nemorun, tmp_path: Path) -> None:
