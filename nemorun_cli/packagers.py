@@ -47,6 +47,13 @@ def measure(  # noqa: PLR0913 # As `take`.
     return _code(scan(root, hashes, now=now, without=home, only=only), store, workdir)
 
 
+def look(
+    root: Path, store: Path, *, home: Path, now: float, only: Sequence[str] | None = None
+) -> Tree:
+    """The files that such a snapshot would hold. Nothing is written."""
+    return scan(root, Hashes.of(root, store / _CACHE), now=now, without=home, only=only)
+
+
 def take(  # noqa: PLR0913 # All of them say what the snapshot is of, or where it goes.
     root: Path,
     store: Path,

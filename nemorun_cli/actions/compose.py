@@ -9,9 +9,9 @@ from nemorun_cli import executors, packagers, settings
 from nemorun_cli.actions import contents, settle
 from nemorun_cli.actions.launch import Content, Prepared, prepare
 from nemorun_cli.actions.requests import Request, Surroundings
-from nemorun_cli.actions.stored import plan_of
+from nemorun_cli.actions.stored import plan_of, stored_code, typed_settings
 from nemorun_cli.actions.wiring import Ports
-from nemorun_cli.core.errors import NotFoundError, UsageError
+from nemorun_cli.core.errors import UsageError
 from nemorun_cli.core.jobs import Code
 from nemorun_cli.core.runs import Run
 
@@ -77,11 +77,13 @@ def rerun(run: Run, request: Request, around: Surroundings, *, ports: Ports) -> 
     Targets are imported from the stored code, never from here. NotFoundError when that is gone.
     """
     record = run.record
-    code = _stored_code(run)
+    code = stored_code(run, ports=ports)
+    executor = request.executor or record.profile or record.executor
+    typed, left = _carried(run, executor, around)
     again = replace(
         request,
-        executor=request.executor or record.profile or record.executor,
-        settings=(*_typed(record.settings), *request.settings),
+        executor=executor,
+        settings=(*typed, *request.settings),
         env=(*_variables(record.environment), *request.env),
         secrets=tuple(dict.fromkeys([*record.environment.get("secrets", ()), *request.secrets])),
         label=replace(
@@ -94,7 +96,7 @@ def rerun(run: Run, request: Request, around: Surroundings, *, ports: Ports) -> 
     outside = plan_of(run, ports=ports)["links"]
     if code is not None:
         outside = {name: to for name, to in outside.items() if name not in code.entries}
-    return prepare(
+    prepared = prepare(
         contents.of_run(
             run, request, around, code=None if code is None else Path(code.path), ports=ports
         ),
@@ -105,6 +107,18 @@ def rerun(run: Run, request: Request, around: Surroundings, *, ports: Ports) -> 
         links=outside,
         now=ports.clock(),
     )
+    notices = [f"{executor} has no such setting, left out: -x {text}" for text in left]
+    return replace(prepared, notices=(*notices, *prepared.notices))
+
+
+def _carried(run: Run, executor: str, around: Surroundings) -> tuple[list[str], list[str]]:
+    """The settings typed for a run: those that an executor has too, and those that it has not."""
+    chosen = settings.load(environ=around.environ, root=around.root)
+    kind: Any = executors.load(settings.choose(chosen, executor).executor)
+    known = {each.name for each in (*fields(kind), *fields(kind.Resources)) if each.metadata}
+    typed = typed_settings(run)
+    kept = [text for text in typed if text.partition("=")[0] in known]
+    return kept, [text for text in typed if text not in kept]
 
 
 def _settled(request: Request, around: Surroundings, *, ports: Ports) -> settle.Settled:
@@ -143,27 +157,6 @@ def _no_project(content: Content, around: Surroundings, own_file: Path | None) -
     if own_file is None:
         return "no project here: the job uses the recipe as it is installed"
     return f"no project here: of your code only {own_file.name} goes with the job"
-
-
-def _stored_code(run: Run) -> Code | None:
-    record = run.record
-    if record.code is None:
-        return None
-    known = {each.name for each in fields(Code)}
-    values: dict[str, Any] = {name: each for name, each in record.code.items() if name in known}
-    code = Code(**{**values, "entries": tuple(values["entries"])})
-    if not Path(code.path).is_dir():
-        raise NotFoundError(
-            f"the code of {run.id} is not in the store any more",
-            hint=f"launch {record.recipe} again from its project",
-        )
-    return code
-
-
-def _typed(values: Mapping[str, Any]) -> list[str]:
-    """The settings that were typed at the launch, as they would be typed again."""
-    typed = {name: each for name, each in values.items() if each["source"] == "-x"}
-    return [f"{name}={each['text']}" for name, each in typed.items()]
 
 
 def _variables(environment: Mapping[str, Any]) -> list[str]:

@@ -1,10 +1,12 @@
 """The documents that were stored with a run, once they are known to be what was stored."""
 
 import json
+from dataclasses import fields
 from typing import Any
 
 from nemorun_cli.actions.wiring import Ports
-from nemorun_cli.core.errors import CorruptError, NemorunError
+from nemorun_cli.core.errors import CorruptError, NemorunError, NotFoundError
+from nemorun_cli.core.jobs import Code
 from nemorun_cli.core.runs import Run
 
 
@@ -45,6 +47,32 @@ def origins_of(run: Run, *, ports: Ports) -> dict[str, Any]:
     except NemorunError:
         return {}
     return {path: told for path, told in found.items() if _is_told(told)}
+
+
+def stored_code(run: Run, *, ports: Ports) -> Code | None:
+    """The snapshot that the run was made from; None if it had none.
+
+    The store may have moved since. NotFoundError if the snapshot is not in it any more.
+    """
+    record = run.record
+    if record.code is None:
+        return None
+    known = {each.name for each in fields(Code)}
+    values: dict[str, Any] = {name: each for name, each in record.code.items() if name in known}
+    path = ports.store.code / values["hash"]
+    code = Code(**{**values, "entries": tuple(values["entries"]), "path": str(path)})
+    if not path.is_dir():
+        raise NotFoundError(
+            f"the code of {run.id} is not in the store any more",
+            hint=f"launch {record.recipe} again from its project",
+        )
+    return code
+
+
+def typed_settings(run: Run) -> list[str]:
+    """The settings that were typed at the launch, as they would be typed again."""
+    typed = {name: each for name, each in run.record.settings.items() if each["source"] == "-x"}
+    return [f"{name}={each['text']}" for name, each in typed.items()]
 
 
 def _is_told(told: Any) -> bool:  # noqa: ANN401

@@ -13,6 +13,8 @@ COMMANDS = {
     "logs": "Print or follow the output of a run.",
     "cancel": "Ask runs to end, and see that they do.",
     "wait": "Wait until runs have ended; the exit code tells how.",
+    "diff": "Show what differs between two runs, or a run and a launch from here.",
+    "reproduce": "Launch a run anew, and tell whether it comes out the same.",
     "explain": "Tell what set each value of a config.",
     "tag": "Add or remove tags and notes of a run.",
     "rm": "Delete runs that have ended.",

@@ -2,7 +2,7 @@
 
 import json
 import shlex
-from collections.abc import Iterator
+from collections.abc import Iterable, Iterator
 from dataclasses import asdict
 from typing import Any
 
@@ -86,19 +86,23 @@ def lines_of(prepared: Prepared, comparison: Comparison | None) -> Iterator[str]
 
 
 def _differences(comparison: Comparison | None) -> Iterator[str]:
-    """What is not as it was in the last run of the recipe."""
+    """What is not as it was in the run that it comes from, or in the last run of the recipe."""
     if comparison is None:
         return
-    last = tail(comparison.run.id)
+    which = "from       " if comparison.is_parent else "last run   "
+    start = f"{which}{tail(comparison.run.id)}"
     if not comparison.config:
         code = "other code" if comparison.code else "the same code"
-        yield f"last run   {last}: the same config, {code}"
+        yield f"{start}: the same config, {code}"
         return
     count = len(comparison.config)
-    yield f"last run   {last}: {count} {'value was' if count == 1 else 'values were'} different"
-    yield from output.pairs(
-        {each.path or "(what is called)": _change(each) for each in comparison.config}
-    )
+    yield f"{start}: {count} {'value was' if count == 1 else 'values were'} different"
+    yield from output.pairs(changes(comparison.config))
+
+
+def changes(found: Iterable[Difference]) -> dict[str, str]:
+    """Each path with what it was and what it is, for people."""
+    return {each.path or "(what is called)": _change(each) for each in found}
 
 
 def _change(each: Difference) -> str:

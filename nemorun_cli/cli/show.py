@@ -56,6 +56,8 @@ def command(
 
 
 def _document(found: "Details") -> dict[str, Any]:
+    from dataclasses import asdict
+
     from nemorun_cli.cli.documents import attempt_object, document, run_object
     from nemorun_cli.cli.environments import recorded
 
@@ -76,6 +78,7 @@ def _document(found: "Details") -> dict[str, Any]:
             "attempts": [attempt_object(each) for each in found.run.status.attempts],
             "events": [dict(event) for event in found.events],
             "metrics": dict(found.metrics),
+            "changes": [asdict(each) for each in found.changes],
         },
     )
 
@@ -99,6 +102,11 @@ def _lines(found: "Details") -> Iterator[str]:
         yield from output.pairs(
             {name: output.number(value) for name, value in found.metrics.items()}
         )
+    if found.changes:
+        from nemorun_cli.cli.plans import changes
+
+        yield output.head(f"from {record.parent}")
+        yield from output.pairs(changes(found.changes))
     if record.overrides or record.files:
         yield output.head("overrides")
         yield from (f"  --file {output.one_line(name)}" for name in record.files)

@@ -164,19 +164,19 @@ def start(
         ended = _wait(run, how, ports)
     if how.json:
         _print(ended, how)
-    return _report(ended, how)
+    return report(ended, how)
 
 
 def show_plan(
     prepared: "Prepared", *, ports: "Ports", json: bool, twin: "Twin | None" = None
 ) -> int:
-    """Print what a launch would write and run, and what is new against the recipe's last run."""
-    from nemorun_cli.actions.compare import with_last_run
+    """Print what a launch would write and run, and what is new against an earlier run."""
+    from nemorun_cli.actions.compare import with_earlier_run
     from nemorun_cli.cli import plans
 
     for text in prepared.notices:
         output.note(text)
-    comparison = with_last_run(prepared, ports=ports)
+    comparison = with_earlier_run(prepared, ports=ports)
     if json:
         output.document(plans.document_of(prepared, comparison, twin))
     else:
@@ -235,7 +235,14 @@ def _wait(run: "Run", how: How, ports: "Ports") -> "Run":
     return ended
 
 
-def _report(run: "Run", how: How) -> int:
+def waited(run: "Run", how: How, ports: "Ports") -> "Run":
+    """The run once it has ended, or when the time is up; told as `start` does when interrupted."""
+    with _leaving(run, how, ports):
+        return _wait(run, how, ports)
+
+
+def report(run: "Run", how: How) -> int:
+    """Tell why a run has failed; the exit code that tells how it ended."""
     from nemorun_cli.cli.wait import report
 
     return report([run], lines=0 if how.follow else None)

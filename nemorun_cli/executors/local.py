@@ -8,9 +8,10 @@ from dataclasses import dataclass
 from pathlib import Path, PurePath
 from typing import Any, ClassVar, Self
 
-from nemorun_cli import jobfolder, joblogs, processes, wrappers
+from nemorun_cli import jobfolder, joblogs, processes, workfiles, wrappers
 from nemorun_cli.core.errors import RefusedError, SpecError, UnreachableError
 from nemorun_cli.core.jobs import (
+    JobFile,
     JobHandle,
     JobSpec,
     JobStatus,
@@ -191,9 +192,17 @@ class LocalExecutor:
             ):
                 watcher.wait(timeout)
 
-    def metrics(self, handle: JobHandle) -> Iterator[dict[str, Any]]:
+    def metrics(self, handle: JobHandle, *, tail: int | None = None) -> Iterator[dict[str, Any]]:
         """The lines of the job's metrics.jsonl that are whole."""
-        return jobfolder.read_lines(Path(self.directory(handle.key)) / "metrics.jsonl")
+        return jobfolder.read_lines(Path(self.directory(handle.key)) / "metrics.jsonl", tail=tail)
+
+    def files(self, handle: JobHandle, pattern: str) -> Iterator[JobFile]:
+        """The files in the job's working folder that the pattern means."""
+        return workfiles.listed(Path(self.directory(handle.key)) / "work", pattern)
+
+    def read(self, handle: JobHandle, path: str, *, offset: int = 0) -> Iterator[bytes]:
+        """The content of one of them."""
+        return workfiles.content(Path(self.directory(handle.key)) / "work", path, offset=offset)
 
     def environment(self, handle: JobHandle) -> dict[str, Any] | None:
         """What the job's environment.json says."""
