@@ -37,7 +37,7 @@ def points(
         for point in _all(run, ports=ports, pattern=pattern):
             wanted = known.get(point.name)
             if wanted is None:
-                meant = not names or any(fnmatchcase(point.name, name) for name in names)
+                meant = not names or any(means(name, point.name) for name in names)
                 wanted = known[point.name] = meant
             if wanted:
                 yield point
@@ -50,6 +50,11 @@ def points(
         raise NotFoundError(
             f"{run.id} has no metric {' or '.join(map(repr, names))}", hint=f"it has {listed}"
         )
+
+
+def means(wanted: str, name: str) -> bool:
+    """Whether this is the metric that is wanted, or one that `val/*` stands for."""
+    return wanted == name or fnmatchcase(name, wanted)
 
 
 def _all(run: Run, *, ports: Ports, pattern: re.Pattern[str] | None) -> Iterator[Point]:

@@ -123,6 +123,17 @@ def table(
         answer(_coloured(_row([one_line(cell) for cell in row], widths)))
 
 
+def fits(head: Sequence[str], rows: Iterable[Sequence[str]]) -> bool:
+    """Whether the terminal is wide enough for a table of these."""
+    rows = list(rows)
+    widths = [
+        max(map(len, column))
+        for column in zip(head, *rows, strict=True)
+        if any(column[1:]) or not rows
+    ]
+    return sum(widths) + 2 * (len(widths) - 1) <= _width(sys.stdout)
+
+
 def lines(rows: Iterable[Sequence[str]]) -> None:
     """Tab-separated lines; many are never in memory together."""
     for batch in _batches(rows):
