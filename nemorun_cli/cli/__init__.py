@@ -12,6 +12,7 @@ COMMANDS = {
     "status": "Ask how runs stand right now.",
     "logs": "Print or follow the output of a run.",
     "metrics": "Show what a run has measured.",
+    "pull": "Fetch files that a run has left.",
     "compare": "Compare the configs and metrics of runs.",
     "cancel": "Ask runs to end, and see that they do.",
     "wait": "Wait until runs have ended; the exit code tells how.",

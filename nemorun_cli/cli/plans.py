@@ -10,6 +10,7 @@ from nemorun_cli.actions.compare import Comparison
 from nemorun_cli.actions.launch import Prepared
 from nemorun_cli.cli import output
 from nemorun_cli.cli.documents import document
+from nemorun_cli.cli.sizes import size
 from nemorun_cli.config.diff import Difference
 from nemorun_cli.core.ids import tail
 
@@ -56,7 +57,7 @@ def lines_of(prepared: Prepared, comparison: Comparison | None) -> Iterator[str]
     yield f"executor   {record.profile or record.executor}"
     yield f"directory  {plan.directory}"
     if code is not None:
-        yield f"code       {code.hash[:_LONG]}  {code.files} files, {_size(code.bytes)}"
+        yield f"code       {code.hash[:_LONG]}  {code.files} files, {size(code.bytes)}"
     else:
         yield "code       none: there is no project here"
     linked = [name for name in plan.links if code is None or name not in code.entries]
@@ -99,11 +100,3 @@ def _differences(comparison: Comparison | None) -> Iterator[str]:
 def _change(each: Difference) -> str:
     before, after = ("(nothing)" if text is None else text for text in (each.before, each.after))
     return f"{before} -> {after}"
-
-
-def _size(count: float) -> str:
-    for unit in ("B", "KiB", "MiB"):
-        if count < 1024:  # noqa: PLR2004
-            return f"{count:.0f} {unit}"
-        count /= 1024
-    return f"{count:.1f} GiB"
