@@ -19,6 +19,7 @@ COMMANDS = {
     "explain": "Tell what set each value of a config.",
     "tag": "Add or remove tags and notes of a run.",
     "rm": "Delete runs that have ended.",
+    "gc": "Show what may go to make room, or delete it.",
     "recipes": "List recipes, or what can be set in one.",
     "executors": "List executors, or the settings of one.",
     "doctor": "Check that everything a launch needs is there.",
