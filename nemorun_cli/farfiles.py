@@ -1,7 +1,7 @@
 """The files that a job has left in its working folder on another host."""
 
 import shlex
-from collections.abc import Iterator
+from collections.abc import Iterable, Iterator
 from contextlib import suppress
 from typing import Any
 
@@ -35,6 +35,13 @@ tail -c "+$((offset + 1))" -- "$path" | head -c "$chunk"
 """
 _TAIL = r"""
 tail -n "$tail" -- "$path" 2>/dev/null
+exit 0
+"""
+_SIZES = r"""
+cd "$folder" 2>/dev/null || exit 0
+while read -r key; do
+    [ ! -d "$key" ] || du -sb -- "$key" 2>/dev/null
+done
 exit 0
 """
 _MISSING = 44
@@ -80,6 +87,14 @@ def objects(
     with suppress(NotFoundError):
         for piece in pieces:
             yield from jobfiles.objects(reader.lines(piece))
+
+
+def sizes(tunnel: Tunnel, folder: str, keys: Iterable[str]) -> dict[str, int]:
+    """Bytes in each of these folders below `folder` that is there, in one trip."""
+    data = "".join(f"{key}\n" for key in keys).encode()
+    finished = tunnel.run(_named(_SIZES, folder=folder), data=data, timeout=_PATIENCE)
+    rows = (line.split("\t") for line in finished.out.decode(errors="replace").splitlines())
+    return {row[1]: int(row[0]) for row in rows if len(row) == 2 and row[0].isdecimal()}  # noqa: PLR2004
 
 
 def _file(entry: bytes) -> JobFile | None:

@@ -2,12 +2,12 @@
 
 import json
 import os
-from collections.abc import Iterator, Mapping
+from collections.abc import Iterable, Iterator, Mapping
 from dataclasses import replace
 from pathlib import Path
 from typing import Any
 
-from nemorun_cli import jobfiles
+from nemorun_cli import jobfiles, trees
 from nemorun_cli.core.jobs import JobStatus, Plan
 from nemorun_cli.core.runs import Process
 from nemorun_cli.jobfiles import JobFiles
@@ -113,6 +113,11 @@ def read_lines(path: Path, *, tail: int | None = None) -> Iterator[dict[str, Any
     with file:
         file.seek(start)
         yield from jobfiles.objects(line.decode(errors="replace") for line in file)
+
+
+def sizes(folder: Path, keys: Iterable[str]) -> dict[str, int]:
+    """Bytes in each of these folders that is there; what links lead to is elsewhere."""
+    return {key: trees.bytes_in(folder / key) for key in keys if (folder / key).is_dir()}
 
 
 def _text(path: Path) -> str:

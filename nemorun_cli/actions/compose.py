@@ -14,6 +14,7 @@ from nemorun_cli.actions.wiring import Ports
 from nemorun_cli.core.errors import UsageError
 from nemorun_cli.core.jobs import Code
 from nemorun_cli.core.runs import Run
+from nemorun_cli.store import snapshots
 
 EVERYTHING = "*"
 """The setting `link` for all ignored entries at the top of the project."""
@@ -27,9 +28,16 @@ Where there is no project, it is told which files alone are wanted.
 def snapshot(ports: Ports) -> Packager:
     """The packager of a launch: it stores the snapshot."""
     store = ports.store
-    return lambda root, workdir, only: packagers.take(
-        root, store.code, home=store.home, workdir=workdir, now=ports.clock(), only=only
-    )
+
+    def take(root: Path, workdir: str, only: Sequence[str] | None) -> Code:
+        with snapshots.safe(store.code):
+            code = packagers.take(
+                root, store.code, home=store.home, workdir=workdir, now=ports.clock(), only=only
+            )
+            snapshots.touch(Path(code.path))
+        return code
+
+    return take
 
 
 def measure(ports: Ports) -> Packager:

@@ -8,6 +8,7 @@ from nemorun_cli.actions.wiring import Ports
 from nemorun_cli.core.errors import CorruptError, NemorunError, NotFoundError
 from nemorun_cli.core.jobs import Code
 from nemorun_cli.core.runs import Run
+from nemorun_cli.store import snapshots
 
 
 def config_of(run: Run, *, ports: Ports) -> dict[str, Any] | None:
@@ -61,7 +62,7 @@ def stored_code(run: Run, *, ports: Ports) -> Code | None:
     values: dict[str, Any] = {name: each for name, each in record.code.items() if name in known}
     path = ports.store.code / values["hash"]
     code = Code(**{**values, "entries": tuple(values["entries"]), "path": str(path)})
-    if not path.is_dir():
+    if not snapshots.claim(path):
         raise NotFoundError(
             f"the code of {run.id} is not in the store any more",
             hint=f"launch {record.recipe} again from its project",

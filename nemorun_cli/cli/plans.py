@@ -12,6 +12,7 @@ from nemorun_cli.actions.reuse import Twin
 from nemorun_cli.cli import output
 from nemorun_cli.cli.documents import document
 from nemorun_cli.cli.reusing import same_object
+from nemorun_cli.cli.sizes import size
 from nemorun_cli.config.diff import Difference
 from nemorun_cli.core.ids import tail
 
@@ -61,7 +62,7 @@ def lines_of(prepared: Prepared, comparison: Comparison | None) -> Iterator[str]
     yield f"executor   {record.profile or record.executor}"
     yield f"directory  {plan.directory}"
     if code is not None:
-        yield f"code       {code.hash[:_LONG]}  {code.files} files, {_size(code.bytes)}"
+        yield f"code       {code.hash[:_LONG]}  {code.files} files, {size(code.bytes)}"
     else:
         yield "code       none: there is no project here"
     linked = [name for name in plan.links if code is None or name not in code.entries]
@@ -108,11 +109,3 @@ def changes(found: Iterable[Difference]) -> dict[str, str]:
 def _change(each: Difference) -> str:
     before, after = ("(nothing)" if text is None else text for text in (each.before, each.after))
     return f"{before} -> {after}"
-
-
-def _size(count: float) -> str:
-    for unit in ("B", "KiB", "MiB"):
-        if count < 1024:  # noqa: PLR2004
-            return f"{count:.0f} {unit}"
-        count /= 1024
-    return f"{count:.1f} GiB"

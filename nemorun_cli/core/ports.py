@@ -167,6 +167,17 @@ class CanRemove(Protocol):
 
 
 @runtime_checkable
+class CanMeasure(Protocol):
+    """An executor that can say how much room its jobs' folders take."""
+
+    def sizes(self, keys: Sequence[str]) -> dict[str, int]:
+        """Bytes in the folder of each of these jobs that has one, in few requests.
+
+        UnreachableError when nobody answers.
+        """
+
+
+@runtime_checkable
 class CanExamine(Protocol):
     """An executor that can say whether its back-end is in order."""
 

@@ -212,6 +212,10 @@ class DockerExecutor:
         """Delete the job's folder."""
         shutil.rmtree(self.directory(key), ignore_errors=True)
 
+    def sizes(self, keys: Sequence[str]) -> dict[str, int]:
+        """Bytes in the jobs' folders."""
+        return jobfolder.sizes(Path(self.job_dir), keys)
+
     def examine(self) -> Iterator[tuple[str, bool, str]]:
         """The SDK, the engine and what it can do, the job folder."""
         from nemorun_cli.containers.examining import examine

@@ -221,6 +221,10 @@ class LocalExecutor:
         """Delete the job's folder."""
         shutil.rmtree(self.directory(key), ignore_errors=True)
 
+    def sizes(self, keys: Sequence[str]) -> dict[str, int]:
+        """Bytes in the jobs' folders."""
+        return jobfolder.sizes(Path(self.job_dir), keys)
+
     def examine(self) -> Iterator[tuple[str, bool, str]]:
         """The programs that job.sh needs, and the job folder."""
         for program in ("sh", "setsid", "grep", "sed", "mv", "date", "sleep"):

@@ -211,6 +211,10 @@ class RayExecutor:
         else:
             self._dashboard().delete(key)
 
+    def sizes(self, keys: Sequence[str]) -> dict[str, int]:
+        """Bytes in the jobs' folders on this machine; of a cluster's nothing is known."""
+        return {} if self._own is None else self._own.sizes(keys)
+
     def examine(self) -> Iterator[tuple[str, bool, str]]:
         """The cluster and its version, or that Ray is installed here."""
         from nemorun_cli.rayjobs.examining import examine

@@ -22,7 +22,7 @@ from nemorun_cli.core.jobs import (
     Resources,
     setting,
 )
-from nemorun_cli.core.ports import Finished, Tunnel
+from nemorun_cli.core.ports import Tunnel
 from nemorun_cli.jobfiles import environment_of
 from nemorun_cli.slurm import scripts
 from nemorun_cli.slurm.asking import SlurmResources
@@ -151,7 +151,9 @@ class SlurmExecutor:
                 return self._handle(key, str(native))
         if word == "none":
             return None
-        raise UnreachableError(f"Slurm does not say whether it has {key}: {_complaint(finished)}")
+        raise UnreachableError(
+            f"Slurm does not say whether it has {key}: {scripts.complaint(finished)}"
+        )
 
     def poll(self, handles: Sequence[JobHandle]) -> dict[JobHandle, JobStatus]:
         """As of a question that any process of this user asked less than `poll_interval` ago."""
@@ -242,6 +244,10 @@ class SlurmExecutor:
         """Delete the job's folder on the cluster."""
         self._way().run(f"rm -rf {shlex.quote(self.directory(key))}")
 
+    def sizes(self, keys: Sequence[str]) -> dict[str, int]:
+        """Bytes in the jobs' folders on the cluster, in one trip."""
+        return farfiles.sizes(self._way(), self.job_dir, keys)
+
     def examine(self) -> Iterator[tuple[str, bool, str]]:
         """The host, Slurm's programs and accounting, runtimes, the job folder, the clocks."""
         from nemorun_cli.slurm.examining import examine
@@ -292,8 +298,3 @@ def _asked(spec: JobSpec) -> SlurmResources:
 
 def _text(data: bytes) -> str:
     return data.decode("utf-8", "surrogateescape")
-
-
-def _complaint(finished: Finished) -> str:
-    lines = _text(finished.err or finished.out).strip().splitlines()
-    return lines[-1] if lines else f"exit code {finished.code}"
