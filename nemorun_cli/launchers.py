@@ -211,11 +211,20 @@ def _exports(spec: JobSpec, directory: str) -> list[str]:
     quoted = [f"{name}={shlex.quote(value)}" for name, value in values.items()]
     return [
         *quoted,
+        *_python_path(spec),
         'NEMORUN_KEY="$NEMORUN_KEY"',
         'NEMORUN_ATTEMPT="$attempt"',
         # Output that waits in a buffer cannot be followed.
         'PYTHONUNBUFFERED="${PYTHONUNBUFFERED-1}"',
     ]
+
+
+def _python_path(spec: JobSpec) -> list[str]:
+    """The snapshot before what the environment has, which may be where the code is edited."""
+    if spec.code is None or not spec.code.imports:
+        return []
+    folders = [str(PurePosixPath(spec.code.path, each)) for each in spec.code.imports]
+    return [f'PYTHONPATH={shlex.quote(":".join(folders))}"${{PYTHONPATH:+:$PYTHONPATH}}"']
 
 
 def _workdir(spec: JobSpec, directory: str) -> str:

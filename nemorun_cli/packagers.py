@@ -1,36 +1,22 @@
 """How code gets to a job: a snapshot of the working tree, stored under the hash of its content."""
 
-import errno
-import hashlib
-import os
-import shutil
-import stat
-from collections.abc import Iterable, Sequence
-from dataclasses import replace
+import posixpath
+from collections.abc import Iterable, Mapping, Sequence
 from pathlib import Path
+from types import MappingProxyType
 
-from nemorun_cli.core.errors import RefusedError, StoreError
-from nemorun_cli.core.jobs import Code
-from nemorun_cli.trees import (
-    EXECUTABLE,
-    LINK,
-    PLAIN,
-    Entry,
-    Hashes,
-    Tree,
-    scan,
-    stored,
-    unreadable,
-)
+from nemorun_cli import git, patches
+from nemorun_cli.companions import PLACE, Also, Gathered, gather
+from nemorun_cli.copying import copy, patch
+from nemorun_cli.core.errors import RefusedError
+from nemorun_cli.core.jobs import Code, Repository
+from nemorun_cli.projectfiles import Listing
+from nemorun_cli.trees import Hashes, Tree, scan, stored
 
 _CACHE = ".cache"
-_STAGE = ".new-"
-_DAY = 86400.0
 _NOT_LINKED = frozenset({".git", "__pycache__"})
-_READ = os.O_RDONLY | os.O_CLOEXEC | os.O_NOFOLLOW | os.O_NONBLOCK
-_WRITE = os.O_WRONLY | os.O_CLOEXEC | os.O_CREAT | os.O_EXCL
-_CHUNK = 2**20
-_FULL = (errno.ENOSPC, errno.EDQUOT)
+_NAMED = 100
+_NOTHING_ELSE = Also()
 
 
 def measure(  # noqa: PLR0913 # As `take`.
@@ -41,17 +27,30 @@ def measure(  # noqa: PLR0913 # As `take`.
     workdir: str,
     now: float,
     only: Sequence[str] | None = None,
+    also: Also = _NOTHING_ELSE,
 ) -> Code:
-    """The snapshot that `take` would make now. Nothing is written."""
+    """The snapshot that `take` would make now. Nothing is written, and no patch is told of."""
     hashes = Hashes.of(root, store / _CACHE)
-    return _code(scan(root, hashes, now=now, without=home, only=only), store, workdir)
+    gathered = _gathered(root, also, only=only, home=home)
+    tree = scan(gathered.listings, hashes, now=now, without=home, limit=also.limit)
+    code = _code(tree, gathered, store, workdir)
+    if also.clean:
+        refuse_unless_clean(code)
+    return code
 
 
-def look(
-    root: Path, store: Path, *, home: Path, now: float, only: Sequence[str] | None = None
+def look(  # noqa: PLR0913 # As `take`.
+    root: Path,
+    store: Path,
+    *,
+    home: Path,
+    now: float,
+    only: Sequence[str] | None = None,
+    also: Also = _NOTHING_ELSE,
 ) -> Tree:
-    """The files that such a snapshot would hold. Nothing is written."""
-    return scan(root, Hashes.of(root, store / _CACHE), now=now, without=home, only=only)
+    """The files that such a snapshot would hold, however large. Nothing is written."""
+    listings = _gathered(root, also, only=only, home=home).listings
+    return scan(listings, Hashes.of(root, store / _CACHE), now=now, without=home, limit=None)
 
 
 def take(  # noqa: PLR0913 # All of them say what the snapshot is of, or where it goes.
@@ -62,22 +61,48 @@ def take(  # noqa: PLR0913 # All of them say what the snapshot is of, or where i
     workdir: str,
     now: float,
     only: Sequence[str] | None = None,
+    also: Also = _NOTHING_ELSE,
 ) -> Code:
     """Store a snapshot of the tracked and the untracked, not ignored files below `root`.
 
-    `only`: of these paths and no others, whoever tracks them.
+    `only`: of these paths and no others, whoever tracks them. `also`: what else goes along.
 
     Stored once: the same content is the same folder, read-only, in `store`. What is stored is what
-    was copied, also when a file changes meanwhile. `home`, the store itself, is never taken.
-    RefusedError for a tree that is too large, or a file that cannot be read; StoreError, and no
+    was copied, also when a file changes meanwhile; so is the patch that makes it of the commit.
+    `home`, the store itself, is never taken. RefusedError for a tree that is too large or, where
+    that is asked for, not as committed, and for a file that cannot be read; StoreError, and no
     snapshot, when it cannot be written.
     """
     hashes = Hashes.of(root, store / _CACHE)
-    tree = scan(root, hashes, now=now, without=home, only=only)
+    gathered = _gathered(root, also, only=only, home=home)
+    tree = scan(gathered.listings, hashes, now=now, without=home, limit=also.limit)
+    if also.clean:
+        refuse_unless_clean(_code(tree, gathered, store, workdir))
     if not (store / tree.hash).is_dir():
-        tree = _copy(tree, store, now)
-    hashes.save()
-    return _code(tree, store, workdir)
+        tree = copy(tree, store, now=now, hashes=hashes)
+    made = _patched(tree, store)
+    hashes.save(tree.hash)
+    return _code(tree, gathered, store, workdir, made)
+
+
+def refuse_unless_clean(code: Code) -> None:
+    """RefusedError for code of which anything is not as committed; it names what."""
+    if not code.repositories:
+        raise RefusedError(
+            f"{code.root} is in no repository: nothing tells whether its code is as committed",
+            hint="leave out --require-clean, or `git init` and commit",
+        )
+    lines = [
+        f"{what:9}  {posixpath.join(each.place, path)}"
+        for each in code.repositories
+        for what, paths in (("changed", each.changed), ("untracked", each.untracked))
+        for path in paths
+    ]
+    if lines:
+        raise RefusedError(
+            "\n  ".join(["the code is not as committed:", *lines]),
+            hint="commit, or list what does not matter in .gitignore",
+        )
 
 
 def verify(folder: Path, expected: str) -> bool:
@@ -86,13 +111,6 @@ def verify(folder: Path, expected: str) -> bool:
         return stored(folder).hash == expected
     except OSError:
         return False
-
-
-def discard(folder: Path) -> None:
-    """Delete a snapshot, read-only as it is. A second call does nothing."""
-    for at, _, _ in os.walk(folder):
-        Path(at).chmod(0o700)
-    shutil.rmtree(folder, ignore_errors=True)
 
 
 def ignored_entries(root: Path, code: Code) -> tuple[str, ...]:
@@ -106,16 +124,67 @@ def ignored_entries(root: Path, code: Code) -> tuple[str, ...]:
     return tuple(sorted({each.name for each in root.iterdir()} - taken - own - _NOT_LINKED))
 
 
-def _code(tree: Tree, store: Path, workdir: str) -> Code:
+def _gathered(root: Path, also: Also, *, only: Sequence[str] | None, home: Path) -> Gathered:
+    if only is not None:
+        return Gathered(listings=[Listing(folder=root, paths=(*only,))])
+    return gather(root, also, home=home)
+
+
+def _code(
+    tree: Tree,
+    gathered: Gathered,
+    store: Path,
+    workdir: str,
+    made: Mapping[str, str] = MappingProxyType({}),
+) -> Code:
+    head = tree.listings[0].state
     return Code(
         hash=tree.hash,
         path=str(store / tree.hash),
         root=str(tree.root),
-        entries=_layout(tree.entries, workdir),
+        entries=_layout((path for path in tree.entries if not path.startswith(PLACE)), workdir),
         files=len(tree.entries),
         bytes=sum(entry.size for entry in tree.entries.values()),
-        commit=tree.commit,
+        commit=head.head.commit if head else None,
+        repositories=tuple(
+            _repository(each, made.get(each.place))
+            for each in tree.listings
+            if each.state or each.place
+        ),
+        imports=tuple(gathered.imports),
+        live=tuple(gathered.live),
     )
+
+
+def _repository(listing: Listing, made: str | None) -> Repository:
+    place, root, state = listing.place.rstrip("/"), str(listing.folder), listing.state
+    if state is None:
+        return Repository(place=place, root=root)
+    return Repository(
+        place=place,
+        root=root,
+        commit=state.head.commit,
+        branch=state.head.branch,
+        remote=git.remote(state.repository, state.head.branch),
+        dirty=bool(state.changed or state.untracked),
+        changed=tuple(sorted(state.changed)[:_NAMED]),
+        untracked=tuple(sorted(state.untracked)[:_NAMED]),
+        patch=made,
+    )
+
+
+def _patched(tree: Tree, store: Path) -> dict[str, str]:
+    """Store the patch of each repository that needs one; place to name."""
+    found = {}
+    for listing in tree.listings:
+        paths = patches.suspects(listing, tree)
+        name = patches.name_of(listing, tree) if paths else None
+        if name is None:
+            continue
+        target = store / patches.FOLDER / name
+        if target.exists() or patch(listing, store / tree.hash, paths, target):
+            found[listing.place] = name
+    return found
 
 
 def _layout(paths: Iterable[str], workdir: str) -> tuple[str, ...]:
@@ -133,111 +202,3 @@ def _layout(paths: Iterable[str], workdir: str) -> tuple[str, ...]:
             end = path.find("/", end + 1)
         linked.add(path if end == -1 else path[:end])
     return tuple(sorted(linked - made))
-
-
-def _copy(tree: Tree, store: Path, now: float) -> Tree:
-    """Copy the tree under the name that what was copied deserves."""
-    stage = store / f"{_STAGE}{os.urandom(6).hex()}"
-    try:
-        _make_folder(store)
-        _sweep(store, now)
-        stage.mkdir(mode=0o700)
-        tree = replace(tree, entries=_copied(tree, stage))
-        for at, _, _ in os.walk(stage):
-            Path(at).chmod(0o500)
-        _publish(stage, store / tree.hash)
-    except OSError as error:
-        room = "free some space there, or " if error.errno in _FULL else ""
-        raise StoreError(
-            f"cannot store the snapshot in {store}: {error.strerror or error}",
-            hint=f"{room}set NEMORUN_HOME to a folder that you may write to",
-        ) from None
-    finally:
-        discard(stage)
-    return tree
-
-
-def _publish(stage: Path, folder: Path) -> None:
-    try:
-        stage.rename(folder)
-    except OSError:
-        if not folder.is_dir():  # Somebody else was quicker with the same tree.
-            raise
-
-
-def _copied(tree: Tree, stage: Path) -> dict[str, Entry]:
-    """Copy all files; what became of each, but for those that have gone meanwhile."""
-    copied = {}
-    folders = {""}
-    for path, entry in tree.entries.items():
-        folder = path.rpartition("/")[0]
-        if folder not in folders:
-            (stage / folder).mkdir(mode=0o700, parents=True, exist_ok=True)
-            folders.add(folder)
-        source, target = f"{tree.root}/{path}", f"{stage}/{path}"
-        found = _link(source, target) if entry.mode == LINK else _file(source, target)
-        if found is not None:
-            copied[path] = found
-    return copied
-
-
-def _link(source: str, target: str) -> Entry | None:
-    try:
-        to = os.readlink(source)  # noqa: PTH115
-    except FileNotFoundError:
-        return None
-    except OSError as error:
-        raise unreadable(source, error) from None
-    os.symlink(to, target)  # noqa: PTH211
-    return Entry(mode=LINK, digest=hashlib.sha256(os.fsencode(to)).hexdigest())
-
-
-def _file(source: str, target: str) -> Entry | None:
-    try:
-        reading = os.open(source, _READ)
-    except FileNotFoundError:
-        return None
-    except OSError as error:
-        raise unreadable(source, error) from None
-    try:
-        status = os.fstat(reading)
-        if not stat.S_ISREG(status.st_mode):
-            raise RefusedError(f"{source} has just been replaced", hint="launch again")
-        mode = EXECUTABLE if status.st_mode & stat.S_IXUSR else PLAIN
-        writing = os.open(target, _WRITE, 0o500 if mode == EXECUTABLE else 0o400)
-        try:
-            digest, size = _pour(reading, writing)
-        finally:
-            os.close(writing)
-    finally:
-        os.close(reading)
-    return Entry(mode=mode, digest=digest, size=size)
-
-
-def _pour(reading: int, writing: int) -> tuple[str, int]:
-    """Copy from one file to another; the digest and the size of what was copied."""
-    digest, size = hashlib.sha256(), 0
-    while chunk := os.read(reading, _CHUNK):
-        digest.update(chunk)
-        size += len(chunk)
-        while chunk:
-            chunk = chunk[os.write(writing, chunk) :]
-    return digest.hexdigest(), size
-
-
-def _make_folder(path: Path) -> None:
-    """Make a folder, and those above it that are missing, for the user alone."""
-    for folder in reversed([path, *path.parents]):
-        if not folder.exists():
-            folder.mkdir(mode=0o700, exist_ok=True)
-
-
-def _sweep(store: Path, now: float) -> None:
-    """Delete what killed commands left behind."""
-    for each in store.glob(f"{_STAGE}*"):
-        try:
-            old = now - each.stat().st_mtime > _DAY
-        except FileNotFoundError:
-            continue
-        if old:
-            discard(each)

@@ -1,128 +1,203 @@
 """Which files of a project belong to it: what git says, or all but what was made from others."""
 
 import os
-import re
-import subprocess
-from collections.abc import Iterator
-from dataclasses import dataclass
+from collections.abc import Iterable, Iterator, Mapping
+from dataclasses import dataclass, field, replace
 from pathlib import Path
 
+from nemorun_cli import git, ignorefile
 from nemorun_cli.core.errors import RefusedError
-from nemorun_cli.roots import trusted
+from nemorun_cli.ignorefile import Rules
 
-_COMMIT = re.compile(r"[0-9a-f]{40,64}")
 _NEVER = "__pycache__"
 _MADE = frozenset({_NEVER, "node_modules"})
 _MADE_AT_THE_TOP = frozenset({"build", "dist"})
-# A repository may name a program as its fsmonitor, which git would start.
-_GIT = ("git", "-c", "core.fsmonitor=false", "ls-files", "-z")
+_ENDINGS = (".pyc", ".pyo")
+_SUBMODULE = "160000"
+_ABSENT = "000000"
+_Above = tuple[tuple[str, Rules], ...]
+"""The rules of the folders around: the path from each to here, and its rules."""
+
+
+@dataclass(frozen=True, kw_only=True)
+class State:
+    """What git knows of the files in a folder."""
+
+    repository: Path
+    head: git.Head
+    base: Mapping[str, str] = field(default_factory=dict)
+    """Those of the commit: path to mode and object."""
+    changed: frozenset[str] = frozenset()
+    """Tracked ones that are not as in the commit, deleted ones included."""
+    untracked: frozenset[str] = frozenset()
+    unwatched: frozenset[str] = frozenset()
+    """Tracked ones at which git was told not to look."""
 
 
 @dataclass(frozen=True, kw_only=True)
 class Listing:
-    """The paths that belong to a project, relative to it, and the commit that is checked out.
+    """The paths that belong to a project, or to a repository in it, relative to its folder.
 
-    A path may be gone from the disk, and may be a folder: a repository inside this one.
+    A path may be gone from the disk.
     """
 
+    folder: Path
+    place: str = ""
+    """Where its files lie in the snapshot: empty, or a path that ends in `/`."""
     paths: tuple[str, ...]
-    commit: str | None = None
+    state: State | None = None
+    left_out: tuple[str, ...] = ()
+    """What `.nemorunignore` takes from it."""
+    inside: tuple[str, ...] = ()
+    """Folders of it that are repositories of their own."""
 
 
-def listing(root: Path) -> Listing:
-    """The tracked and the untracked, not ignored files below `root`.
+def listings(folder: Path, *, place: str = "", above: _Above = ()) -> tuple[Listing, ...]:
+    """Of a project, and then of each repository inside, however deep.
 
-    Without git, all files but hidden folders, caches, environments and what builds leave behind.
+    The tracked and the untracked, not ignored files; without git, all but hidden folders, caches,
+    environments and what builds leave behind. `.nemorunignore` has the last word.
     RefusedError for a repository that git cannot read.
     """
-    repository = _repository(root)
-    if repository is not None:
-        paths = _git(root)
-        # A project that the repository around it ignores is not empty for that.
-        if paths is not None and (paths or repository == root):
-            return Listing(paths=paths, commit=_head(repository))
-    return Listing(paths=tuple(_walk(root)))
+    rules = ignorefile.rules(folder)
+    around = (*above, *([("", rules)] if rules else []))
+    own = _ruled(_listing(folder, place), rules, around)
+    found = [own]
+    for name in own.inside:
+        inner = tuple((f"{start}{name}/", each) for start, each in around)
+        if (folder / name / ".git").exists():
+            found += listings(folder / name, place=f"{place}{name}/", above=inner)
+    return tuple(found)
 
 
-def inside(root: Path, folder: str) -> tuple[str, ...]:
-    """The paths, relative to `root`, that belong to the repository in this folder of it.
-
-    Empty for a submodule that is not checked out.
-    """
-    if not (root / folder / ".git").exists():
+def ignored(folder: Path) -> tuple[str, ...]:
+    """What git ignores in this folder; a folder that is ignored as a whole ends in `/`."""
+    if git.repository(folder) is None:
         return ()
-    start = folder.rstrip("/")
-    return tuple(f"{start}/{path}" for path in listing(root / folder).paths)
+    argv = ("ls-files", "-z", "--others", "--ignored", "--exclude-standard", "--directory")
+    told = git.ask(folder, *argv, to="list what is ignored in")
+    return tuple(path for path in os.fsdecode(told or b"").split("\0") if path)
 
 
-def _repository(root: Path) -> Path | None:
-    """The nearest folder with `.git`, from `root` upwards, as far as folders can be trusted."""
-    for folder in (root, *root.parents):
-        if (folder / ".git").exists():
-            return folder
-        if not trusted(folder):
-            return None
-    return None
+def _listing(folder: Path, place: str) -> Listing:
+    repository = git.repository(folder)
+    found = None if repository is None else _asked(folder, place, repository)
+    # A project that the repository around it ignores is not empty for that.
+    if found is not None and (found.paths or found.inside or repository == folder):
+        return found
+    paths = tuple(_walk(folder))
+    inside = tuple(path.rstrip("/") for path in paths if path.endswith("/"))
+    files = tuple(path for path in paths if not path.endswith("/"))
+    return Listing(folder=folder, place=place, paths=files, inside=inside)
 
 
-def _git(root: Path) -> tuple[str, ...] | None:
-    """What git lists; None where it is not installed."""
-    env = {name: value for name, value in os.environ.items() if not name.startswith("GIT_")}
-    argv = [*_GIT, "--cached", "--others", "--exclude-standard"]
-    try:
-        done = subprocess.run(argv, cwd=root, env=env, check=True, capture_output=True)
-    except FileNotFoundError:
+def _asked(folder: Path, place: str, repository: Path) -> Listing | None:
+    """What git tells; None where it is not installed."""
+    argv = ("ls-files", "-z", "-s", "-v", "--cached", "--others", "--modified", "--deleted")
+    told = git.ask(folder, *argv, "--exclude-standard", to="list the files of")
+    if told is None:
         return None
-    except subprocess.CalledProcessError as error:
-        told = os.fsdecode(error.stderr).strip().splitlines()
-        raise RefusedError(
-            f"git cannot list the files of {root}: {(told or ['no reason given'])[-1].strip()}",
-            hint="`git status` there tells more",
-        ) from None
-    paths = os.fsdecode(done.stdout).split("\0")
-    # An unmerged path is listed once for each side.
-    return tuple(dict.fromkeys(path for path in paths if path and _NEVER not in path.split("/")))
+    base: dict[str, str] = {}
+    inside: set[str] = set()
+    untracked: set[str] = set()
+    changed: set[str] = set()
+    unwatched: set[str] = set()
+    for line in os.fsdecode(told).split("\0"):
+        tag, entry = line[:1], line[2:]
+        if tag == "?":
+            (inside if entry.endswith("/") else untracked).add(entry.rstrip("/"))
+            continue
+        known, _, path = entry.partition("\t")
+        if known.startswith(_SUBMODULE):
+            inside.add(path)
+        elif known:
+            base[path] = known[:-2]  # An unmerged path is listed once for each side.
+        if tag in "CR":
+            changed.add(path)
+        elif tag != "H":
+            unwatched.add(path)
+    paths = _kept((*base, *untracked))
+    state = State(
+        repository=repository,
+        head=git.head(repository),
+        base=base,
+        changed=frozenset(changed - {""}),
+        untracked=frozenset(_kept(untracked)),
+        unwatched=frozenset(_kept(unwatched - {""})),
+    )
+    state = _against_the_commit(state, folder)
+    return Listing(
+        folder=folder, place=place, paths=paths, state=state, inside=tuple(sorted(inside))
+    )
 
 
-def _head(repository: Path) -> str | None:
-    """The commit that is checked out, as far as that can be read without starting git."""
-    try:
-        folder = _git_folder(repository / ".git")
-        head = (folder / "HEAD").read_text().strip()
-        if head.startswith("ref: "):
-            head = _commit_of(head.removeprefix("ref: "), folder)
-    except (OSError, ValueError):
-        return None
-    return head if _COMMIT.fullmatch(head) else None
+def _against_the_commit(state: State, folder: Path) -> State:
+    """The same, told from the commit that is checked out instead of the index."""
+    if state.head.commit is None:
+        tracked = _kept((*state.base, *state.changed))
+        return replace(state, base={}, changed=frozenset(tracked))
+    argv = ("diff-index", "--cached", "--raw", "-z", "--relative", state.head.commit)
+    told = git.ask(folder, *argv, to="compare with its commit the files of") or b""
+    words = os.fsdecode(told).split("\0")
+    base, changed = dict(state.base), set(state.changed)
+    for entry, path in zip(words[::2], words[1::2], strict=False):
+        mode, _, known, *_ = entry.lstrip(":").split(" ")
+        base.pop(path, None)
+        if mode not in {_ABSENT, _SUBMODULE}:
+            base[path] = f"{mode} {known}"
+        changed.add(path)
+    return replace(state, base=base, changed=frozenset(_kept(changed)))
 
 
-def _git_folder(marker: Path) -> Path:
-    if marker.is_dir():
-        return marker
-    # In a worktree or a submodule it is a file that tells where.
-    return marker.parent / marker.read_text().strip().removeprefix("gitdir: ")
+def _ruled(listing: Listing, rules: Rules | None, around: _Above) -> Listing:
+    """The same, as the rules of this folder and of those around it want it."""
+    if not around:
+        return listing
+
+    def is_out(path: str) -> bool:
+        return any(each.leave_out(start + path) for start, each in around)
+
+    more = _taken(listing, rules) if rules is not None and rules.taken else ()
+    left_out = frozenset(path for path in listing.paths if is_out(path))
+    state = listing.state
+    if state is not None:
+        state = replace(
+            state,
+            changed=frozenset(path for path in state.changed if not is_out(path)),
+            untracked=(state.untracked - left_out) | set(more) - state.base.keys(),
+        )
+    return replace(
+        listing,
+        paths=(*(path for path in listing.paths if path not in left_out), *more),
+        state=state,
+        left_out=tuple(sorted(left_out)),
+        inside=tuple(path for path in listing.inside if not is_out(f"{path}/")),
+    )
 
 
-def _commit_of(reference: str, folder: Path) -> str:
-    common = folder / "commondir"
-    shared = folder / common.read_text().strip() if common.exists() else folder
-    for place in (folder, shared):
-        if (place / reference).is_file():
-            return (place / reference).read_text().strip()
-    for line in (shared / "packed-refs").read_text().splitlines():
-        commit, _, name = line.partition(" ")
-        if name == reference:
-            return commit
-    return ""
+def _taken(listing: Listing, rules: Rules) -> tuple[str, ...]:
+    """The files that it would not hold but for the rules."""
+    found = rules.take(ignored(listing.folder) if rules.searching else ())
+    others = tuple(f"{name}/" for name in listing.inside)
+    held = {*listing.paths}
+    return tuple(path for path in found if path not in held and not path.startswith(others))
+
+
+def _kept(paths: Iterable[str]) -> tuple[str, ...]:
+    return tuple(path for path in paths if _NEVER not in path.split("/"))
 
 
 def _walk(root: Path) -> Iterator[str]:
+    """All files; a folder that is a repository of its own ends in `/`, and is not entered."""
     start = len(os.path.join(root, ""))  # noqa: PTH118
     for at, folders, files in os.walk(root, onerror=_refuse):
         links = [name for name in folders if os.path.islink(f"{at}/{name}")]  # noqa: PTH114
         folders[:] = [name for name in folders if not _is_made(at, name, top=len(at) < start)]
+        inside = [name for name in folders if os.path.exists(f"{at}/{name}/.git")]  # noqa: PTH110
+        yield from (f"{at}/{name}/"[start:] for name in inside if name not in links)
+        folders[:] = [name for name in folders if name in links or name not in inside]
         for name in (*files, *(each for each in links if each in folders)):
-            if not name.endswith((".pyc", ".pyo")):
+            if not name.endswith(_ENDINGS):
                 yield f"{at}/{name}"[start:]
 
 

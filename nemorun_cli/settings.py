@@ -14,8 +14,10 @@ from nemorun_cli.settingvalues import as_text, fitting
 
 DEFAULT_EXECUTOR = "local"
 DEFAULT = "default"
+SNAPSHOTS = ("include_repos", "include_editables", "snapshot_limit")
+"""What a settings file may say of snapshots."""
 _PREFIX = "NEMORUN_"
-_KEYS = ("executor", "settings", "executors")
+_KEYS = ("executor", "settings", "executors", *SNAPSHOTS)
 # A repository that somebody else wrote may not decide what is run here, or with whose keys.
 _NEVER_FROM_A_PROJECT = ("ssh", "tunnel", "host_key", "known_hosts", "proxy", "home", "secret")
 # Nor may it make a container anything more than the user is, or choose where that runs, or to which

@@ -4,22 +4,25 @@ import hashlib
 import json
 import os
 import stat
-from collections.abc import Iterable, Mapping, Sequence
+from collections.abc import Callable, Collection, Iterable, Iterator, Mapping, Sequence
 from contextlib import suppress
 from dataclasses import dataclass, field
 from functools import cached_property
 from pathlib import Path
 from typing import Any
 
-from nemorun_cli import projectfiles
 from nemorun_cli.core.errors import RefusedError
+from nemorun_cli.projectfiles import Listing
 
 MOST_FILES = 100_000
 MOST_BYTES = 2**30
 PLAIN, EXECUTABLE, LINK = 0o644, 0o755, 0o120000
 _SETTLED_NS = 2_000_000_000
 """A file younger than this may change again within the same tick of its clock."""
-_SHOWN = 5
+_LAST = ""
+"""No path is empty: under this name the cache keeps the hash of the last snapshot."""
+_SHOWN = 10
+_NEARLY_ALL = 0.9
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -35,11 +38,22 @@ class Entry:
 
 @dataclass(frozen=True, kw_only=True)
 class Tree:
-    """The files of a project: relative path to what it is."""
+    """The files of a project and of what goes with it: path in the snapshot to what it is."""
 
     root: Path
     entries: Mapping[str, Entry]
-    commit: str | None = None
+    listings: tuple[Listing, ...] = ()
+    young: frozenset[str] = frozenset()
+    """What has changed so lately that git may have looked at it before."""
+
+    @property
+    def sources(self) -> Iterator[tuple[str, str]]:
+        """Where each file lies: its path in the snapshot, and on this disk."""
+        for listing in self.listings:
+            start = os.path.join(listing.folder, "")  # noqa: PTH118
+            for path in listing.paths:
+                if (name := listing.place + path) in self.entries:
+                    yield name, start + path
 
     @cached_property
     def hash(self) -> str:
@@ -58,6 +72,8 @@ class Hashes:
     path: Path
     known: dict[str, Any] = field(default_factory=dict)
     fresh: dict[str, Any] = field(default_factory=dict)
+    unchanged: set[str] = field(default_factory=set)
+    """What is as it was when the last snapshot was stored."""
 
     @classmethod
     def of(cls, root: Path, cache: Path) -> "Hashes":
@@ -69,8 +85,15 @@ class Hashes:
             known = {}
         return cls(path=path, known=known if isinstance(known, dict) else {})
 
-    def save(self) -> None:
-        """Remember what was seen. A cache that cannot be written is only slow."""
+    @property
+    def last(self) -> str | None:
+        """The hash of the snapshot that was stored last."""
+        found = self.known.get(_LAST)
+        return found if isinstance(found, str) else None
+
+    def save(self, last: str) -> None:
+        """Remember what was seen, and the snapshot. A cache that cannot be written is only slow."""
+        self.fresh[_LAST] = last
         if self.fresh == self.known:
             return
         part = self.path.with_name(f".{self.path.name}.{os.urandom(4).hex()}")
@@ -81,43 +104,61 @@ class Hashes:
         except OSError:
             part.unlink(missing_ok=True)
 
-    def digest(self, root: str, path: str, status: os.stat_result, *, now: float) -> str:
+    def digest(self, path: str, source: str, status: os.stat_result, *, now: float) -> str:
         """The digest of a file, which is read only if it has changed."""
         mark = [status.st_size, status.st_mtime_ns, status.st_ctime_ns, status.st_ino]
         before = self.known.get(path)
         if isinstance(before, list) and before[:4] == mark and isinstance(before[-1], str):
             self.fresh[path] = before
-            return str(before[-1])
-        digest = _digest_of(root + path, status)
-        if now * 1e9 - max(status.st_mtime_ns, status.st_ctime_ns) > _SETTLED_NS:
+            self.unchanged.add(path)
+            return before[-1]
+        digest = _digest_of(source, status)
+        if not _is_young(status, now):
             self.fresh[path] = [*mark, digest]
         return digest
 
 
 def scan(
-    root: Path, hashes: Hashes, *, now: float, without: Path, only: Sequence[str] | None = None
+    listings: Sequence[Listing],
+    hashes: Hashes,
+    *,
+    now: float,
+    without: Path,
+    limit: int | None = MOST_BYTES,
 ) -> Tree:
-    """The files that belong to the project in `root`, but for those in the folder `without`.
-
-    `only`: these and no others, where there is no project.
+    """What lies at the paths of these listings, but for those in the folder `without`.
 
     RefusedError for a tree that is too large, before its files are read, and for a file that
-    cannot be read.
+    cannot be read. `limit` is in bytes; None is no limit at all.
     """
-    listed = projectfiles.listing(root) if only is None else projectfiles.Listing(paths=(*only,))
-    found = _statuses(root, listed.paths, _own(root, without))
-    refuse_if_too_large(root, {path: status.st_size for path, status in found.items()})
-    start = os.path.join(root, "")  # noqa: PTH118
-    entries = {}
-    for path, status in found.items():
+    root = listings[0].folder
+    found = weigh(listings, without=without, limit=limit)
+    entries, young = {}, set()
+    for path, source, status in found:
         try:
-            digest = hashes.digest(start, path, status, now=now)
+            digest = hashes.digest(path, source, status, now=now)
         except FileNotFoundError:
             continue  # It has just gone.
         except OSError as error:
-            raise unreadable(start + path, error) from None
+            raise unreadable(source, error) from None
         entries[path] = entry_of(status, digest)
-    return Tree(root=root, entries=entries, commit=listed.commit)
+        if _is_young(status, now):
+            young.add(path)
+    return Tree(root=root, entries=entries, listings=tuple(listings), young=frozenset(young))
+
+
+def weigh(
+    listings: Sequence[Listing], *, without: Path, limit: int | None
+) -> list[tuple[str, str, os.stat_result]]:
+    """The path in the snapshot, the path on this disk, and the status of each file and link.
+
+    RefusedError for what is too large.
+    """
+    found = [each for listing in listings for each in _statuses(listing, _own(listing, without))]
+    if limit is not None:
+        sizes = {path: status.st_size for path, _, status in found}
+        refuse_if_too_large(listings[0].folder, sizes, limit=limit)
+    return found
 
 
 def entry_of(status: os.stat_result, digest: str) -> Entry:
@@ -151,51 +192,70 @@ def bytes_in(folder: Path) -> int:
     return total
 
 
-def refuse_if_too_large(root: Path, sizes: Mapping[str, int]) -> None:
+def refuse_if_too_large(root: Path, sizes: Mapping[str, int], *, limit: int = MOST_BYTES) -> None:
     """RefusedError for a tree with too many files or bytes; it names where most of them are."""
     total = sum(sizes.values())
-    if len(sizes) <= MOST_FILES and total <= MOST_BYTES:
+    if len(sizes) <= MOST_FILES and total <= limit:
         return
-    folders: dict[str, list[int]] = {}
-    for path, size in sizes.items():
-        folders.setdefault(path.partition("/")[0], []).append(size)
     # Where only the number is too large, it says more than the bytes do.
-    heaviest = sum if total > MOST_BYTES else len
-    largest = sorted(folders, key=lambda name: -heaviest(folders[name]))[:_SHOWN]
-    listed = ", ".join(f"{name} ({_amount(folders[name])})" for name in largest)
+    heaviest = sum if total > limit else len
+    groups = sorted(_by_name(sizes, 0).values(), key=lambda group: -heaviest(group.values()))
+    largest = (_narrowed(group, heaviest) for group in groups[:_SHOWN])
+    listed = ", ".join(f"{name} ({_amount(group.values())})" for name, group in largest)
     raise RefusedError(
         f"a snapshot of {root} would hold {_amount(sizes.values())}, "
-        f"and may hold 1 GiB in {MOST_FILES:,} files; the largest: {listed}",
-        hint="add to .gitignore what is no code; local jobs can read it all the same",
+        f"and may hold {limit / 2**30:,.4g} GiB in {MOST_FILES:,} files; the largest: {listed}",
+        hint="list what is no code in .nemorunignore; local jobs can read it all the same, if it is"
+        " at the project's top; --yes-large takes all of it",
     )
+
+
+def _by_name(sizes: Mapping[str, int], depth: int) -> dict[str, dict[str, int]]:
+    """The files by the first names of their paths, `depth` of them and one more."""
+    groups: dict[str, dict[str, int]] = {}
+    for path, size in sizes.items():
+        groups.setdefault("/".join(path.split("/")[: depth + 1]), {})[path] = size
+    return groups
+
+
+def _narrowed(
+    sizes: Mapping[str, int], heaviest: Callable[[Collection[int]], int]
+) -> tuple[str, Mapping[str, int]]:
+    """What of these files is nearly all of them: a folder, as deep down as can be, or a file."""
+    depth = 0
+    while True:
+        groups = _by_name(sizes, depth)
+        name = max(groups, key=lambda each: heaviest(groups[each].values()))
+        enough = heaviest(groups[name].values()) >= _NEARLY_ALL * heaviest(sizes.values())
+        if depth and not enough:
+            return "/".join(next(iter(sizes)).split("/")[:depth]), sizes
+        if name in sizes:
+            return name, groups[name]
+        sizes, depth = groups[name], depth + 1
 
 
 def unreadable(path: str, error: OSError) -> RefusedError:
     """What to say of a file that belongs to the project and cannot be read."""
     return RefusedError(
         f"cannot read {path} for the snapshot: {error.strerror or error}",
-        hint="make it readable, or add it to .gitignore",
+        hint="make it readable, or list it in .nemorunignore",
     )
 
 
-def _own(root: Path, without: Path) -> str | None:
-    """The part of the project that is the store's own, as the start of a path."""
-    folder = without.resolve()
-    if folder == root.resolve():
+def _own(listing: Listing, without: Path) -> str | None:
+    """The part of a listing that is the store's own, as the start of a path."""
+    folder, top = without.resolve(), listing.folder.resolve()
+    if folder == top:
         raise RefusedError(
-            f"the runs are kept in the project's own folder, {root}",
+            f"the runs are kept in the project's own folder, {listing.folder}",
             hint="set NEMORUN_HOME to another folder, or to one inside it",
         )
-    if not folder.is_relative_to(root.resolve()):
-        return None
-    return f"{folder.relative_to(root.resolve())}/"
+    return f"{folder.relative_to(top)}/" if folder.is_relative_to(top) else None
 
 
-def _statuses(root: Path, paths: Iterable[str], own: str | None) -> dict[str, os.stat_result]:
-    found = {}
-    start = os.path.join(root, "")  # noqa: PTH118
-    waiting = list(paths)
-    for path in waiting:
+def _statuses(listing: Listing, own: str | None) -> Iterator[tuple[str, str, os.stat_result]]:
+    start, place = os.path.join(listing.folder, ""), listing.place  # noqa: PTH118
+    for path in listing.paths:
         if own and f"{path}/".startswith(own):
             continue
         try:
@@ -204,11 +264,12 @@ def _statuses(root: Path, paths: Iterable[str], own: str | None) -> dict[str, os
             continue  # Tracked, and deleted.
         except OSError as error:
             raise unreadable(start + path, error) from None
-        if stat.S_ISDIR(status.st_mode):
-            waiting += projectfiles.inside(root, path)
-        elif stat.S_ISREG(status.st_mode) or stat.S_ISLNK(status.st_mode):
-            found[path] = status
-    return found
+        if stat.S_ISREG(status.st_mode) or stat.S_ISLNK(status.st_mode):
+            yield place + path, start + path, status
+
+
+def _is_young(status: os.stat_result, now: float) -> bool:
+    return now * 1e9 - max(status.st_mtime_ns, status.st_ctime_ns) <= _SETTLED_NS
 
 
 def _digest_of(path: str, status: os.stat_result) -> str:

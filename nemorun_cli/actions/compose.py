@@ -6,22 +6,23 @@ from pathlib import Path
 from typing import Any
 
 from nemorun_cli import executors, packagers, settings
-from nemorun_cli.actions import contents, settle
+from nemorun_cli.actions import contents, scope, settle
 from nemorun_cli.actions.launch import Content, Prepared, prepare
 from nemorun_cli.actions.requests import Request, Surroundings
 from nemorun_cli.actions.stored import plan_of, stored_code, typed_settings
 from nemorun_cli.actions.wiring import Ports
-from nemorun_cli.core.errors import UsageError
+from nemorun_cli.companions import Also
+from nemorun_cli.core.errors import RefusedError, UsageError
 from nemorun_cli.core.jobs import Code
 from nemorun_cli.core.runs import Run
 from nemorun_cli.store import snapshots
 
 EVERYTHING = "*"
 """The setting `link` for all ignored entries at the top of the project."""
-Packager = Callable[[Path, str, Sequence[str] | None], Code]
+Packager = Callable[[Path, str, Sequence[str] | None, Also], Code]
 """Makes, or only measures, the snapshot of a project for a job that starts in a folder of it.
 
-Where there is no project, it is told which files alone are wanted.
+Where there is no project, it is told which files alone are wanted; and what is to go along.
 """
 
 
@@ -29,10 +30,16 @@ def snapshot(ports: Ports) -> Packager:
     """The packager of a launch: it stores the snapshot."""
     store = ports.store
 
-    def take(root: Path, workdir: str, only: Sequence[str] | None) -> Code:
+    def take(root: Path, workdir: str, only: Sequence[str] | None, also: Also) -> Code:
         with snapshots.safe(store.code):
             code = packagers.take(
-                root, store.code, home=store.home, workdir=workdir, now=ports.clock(), only=only
+                root,
+                store.code,
+                home=store.home,
+                workdir=workdir,
+                now=ports.clock(),
+                only=only,
+                also=also,
             )
             snapshots.touch(Path(code.path))
         return code
@@ -43,8 +50,8 @@ def snapshot(ports: Ports) -> Packager:
 def measure(ports: Ports) -> Packager:
     """The packager of a dry run: it only tells what would be stored."""
     store = ports.store
-    return lambda root, workdir, only: packagers.measure(
-        root, store.code, home=store.home, workdir=workdir, now=ports.clock(), only=only
+    return lambda root, workdir, only, also: packagers.measure(
+        root, store.code, home=store.home, workdir=workdir, now=ports.clock(), only=only, also=also
     )
 
 
@@ -62,11 +69,15 @@ def launch(
     called only when everything else is known to be right.
     """
     content, own_file = contents.of_recipe(recipe, request, around)
-    settled = _settled(request, around, ports=ports)
+    chosen = settings.load(environ=around.environ, root=around.root)
+    settled = _settled(request, around, chosen, ports=ports)
+    also = scope.also(request, around, chosen, settled.resources)
     label, now = request.label, ports.clock()
     if around.root is None:
         workdir = "." if content.argv is None else str(around.cwd)
-        code = package(own_file.parent, workdir, (own_file.name,)) if own_file else None
+        if own_file is None and also.clean:
+            raise RefusedError("--require-clean: there is no project here, and so no commit")
+        code = package(own_file.parent, workdir, (own_file.name,), also) if own_file else None
         alone = prepare(content, settled, label, code=code, workdir=workdir, links={}, now=now)
         notice = _no_project(content, around, own_file)
         return replace(alone, notices=(notice, *alone.notices))
@@ -74,9 +85,10 @@ def launch(
     if content.argv is not None:
         workdir = str(around.cwd.relative_to(around.root))
     prepare(content, settled, label, code=None, workdir=workdir, links={}, now=now)
-    code = package(around.root, workdir, None)
+    code = package(around.root, workdir, None, also)
     links = _links(around.root, code, settled.resources.link)
-    return prepare(content, settled, label, code=code, workdir=workdir, links=links, now=now)
+    made = prepare(content, settled, label, code=code, workdir=workdir, links=links, now=now)
+    return replace(made, notices=(*scope.notices(code), *made.notices))
 
 
 def rerun(run: Run, request: Request, around: Surroundings, *, ports: Ports) -> Prepared:
@@ -108,7 +120,9 @@ def rerun(run: Run, request: Request, around: Surroundings, *, ports: Ports) -> 
         contents.of_run(
             run, request, around, code=None if code is None else Path(code.path), ports=ports
         ),
-        _settled(again, around, ports=ports),
+        _settled(
+            again, around, settings.load(environ=around.environ, root=around.root), ports=ports
+        ),
         again.label,
         code=code,
         workdir=record.workdir,
@@ -129,8 +143,9 @@ def _carried(run: Run, executor: str, around: Surroundings) -> tuple[list[str], 
     return kept, [text for text in typed if text not in kept]
 
 
-def _settled(request: Request, around: Surroundings, *, ports: Ports) -> settle.Settled:
-    chosen = settings.load(environ=around.environ, root=around.root)
+def _settled(
+    request: Request, around: Surroundings, chosen: settings.Settings, *, ports: Ports
+) -> settle.Settled:
     choice = settings.choose(chosen, request.executor)
     kind = executors.load(choice.executor)
     found = settings.resolve(chosen, choice, (kind, kind.Resources), request.settings)

@@ -6,7 +6,7 @@ from collections.abc import Iterable, Iterator, Sequence
 from dataclasses import dataclass
 from pathlib import Path
 
-from nemorun_cli import packagers, trees
+from nemorun_cli import copying, trees
 from nemorun_cli.actions.observe import refresh
 from nemorun_cli.actions.remove import remove_ended
 from nemorun_cli.actions.stored import plan_of
@@ -225,7 +225,7 @@ def _discarded(folder: Path, ports: Ports) -> bool:
     except FileNotFoundError:
         return False
     if gone is not None:
-        packagers.discard(gone)
+        copying.discard(gone)
     return gone is not None
 
 

@@ -22,6 +22,12 @@ class Request:
     settings: tuple[str, ...] = ()
     env: tuple[str, ...] = ()
     secrets: tuple[str, ...] = ()
+    include_repos: tuple[str, ...] = ()
+    """Folders whose code goes along."""
+    require_clean: bool = False
+    """Refuse code that is not as committed."""
+    yes_large: bool = False
+    """Take a snapshot however large it is."""
     label: Label = field(default_factory=Label)
 
 

@@ -7,7 +7,7 @@ from pathlib import Path
 from typing import Any
 
 from nemorun_cli import executors, packagers, settings
-from nemorun_cli.actions import contents
+from nemorun_cli.actions import contents, scope
 from nemorun_cli.actions.environment import environment_of
 from nemorun_cli.actions.explain import is_recipe
 from nemorun_cli.actions.launch import Content
@@ -18,6 +18,7 @@ from nemorun_cli.actions.show import metrics
 from nemorun_cli.actions.stored import config_of, origins_of, stored_code, typed_settings
 from nemorun_cli.actions.wiring import Ports
 from nemorun_cli.core.errors import NemorunError, NotFoundError, UsageError
+from nemorun_cli.core.jobs import Resources
 from nemorun_cli.core.runs import Run
 from nemorun_cli.trees import Tree, stored
 
@@ -135,7 +136,9 @@ def of_launch(  # noqa: PLR0913
     content, own_file = Content(recipe=recipe.partition("(")[0]), None
     if Section.CONFIG in sections or around.root is None:
         content, own_file = contents.of_recipe(recipe, request, around)
-    tree = _files_here(around.root, own_file, ports) if Section.CODE in sections else None
+    tree = None
+    if Section.CODE in sections:
+        tree = _files_here(own_file, request, other, around, ports=ports)
     return Side(
         recipe=content.recipe,
         argv=content.argv,
@@ -179,15 +182,27 @@ def _files_of(run: Run, ports: Ports) -> Tree | None:
     return None if code is None else stored(Path(code.path))
 
 
-def _files_here(root: Path | None, own_file: Path | None, ports: Ports) -> Tree | None:
+def _files_here(
+    own_file: Path | None,
+    request: Request,
+    other: Run | None,
+    around: Surroundings,
+    *,
+    ports: Ports,
+) -> Tree | None:
     """The files that would go with the job."""
-    only = None
+    root, only = around.root, None
     if root is None:
         if own_file is None:
             return None
         root, only = own_file.parent, (own_file.name,)
+    chosen = settings.load(environ=around.environ, root=around.root)
+    python = None if other is None else other.record.resources.get("python")
+    also = scope.also(request, around, chosen, Resources(python=python))
     store = ports.store
-    return packagers.look(root, store.code, home=store.home, now=ports.clock(), only=only)
+    return packagers.look(
+        root, store.code, home=store.home, now=ports.clock(), only=only, also=also
+    )
 
 
 def _settings_of(run: Run) -> dict[str, str]:

@@ -6,9 +6,11 @@ from typing import Any
 
 from nemorun_cli.actions.wiring import Ports
 from nemorun_cli.core.errors import CorruptError, NemorunError, NotFoundError
-from nemorun_cli.core.jobs import Code
+from nemorun_cli.core.jobs import Code, Repository
 from nemorun_cli.core.runs import Run
 from nemorun_cli.store import snapshots
+
+_REPOSITORY = frozenset(each.name for each in fields(Repository))
 
 
 def config_of(run: Run, *, ports: Ports) -> dict[str, Any] | None:
@@ -41,6 +43,37 @@ def plan_of(run: Run, *, ports: Ports) -> dict[str, Any]:
     return plan
 
 
+def patch_of(run: Run, place: str, *, ports: Ports) -> str:
+    """The patch that makes the code of the commit; empty if it is the same.
+
+    `place`: of the repository whose code lies in that folder of the snapshot; empty for the
+    project's. NotFoundError where there is none, or it is gone.
+    """
+    from nemorun_cli.patches import FOLDER
+
+    known = (run.record.code or {}).get("repositories") or ()
+    places = {each["place"]: each for each in known}
+    found = places.get(place.rstrip("/"))
+    if found is None:
+        listed = ", ".join(filter(None, places)) or "none"
+        raise NotFoundError(
+            f"{run.id}: nothing is known of a repository {place!r} of its code"
+            if place
+            else f"{run.id}: its code was in no repository, or nemorun did not keep patches yet",
+            hint=f"--repository PLACE tells which; there are: {listed}",
+        )
+    if not found["dirty"] and not found["patch"]:
+        return ""
+    try:
+        data = (ports.store.code / FOLDER / str(found["patch"])).read_bytes()
+    except OSError:
+        raise NotFoundError(
+            f"{run.id}: its patch is not in the store",
+            hint="its code itself is, if `nemorun rerun` finds it",
+        ) from None
+    return data.decode("utf-8", "surrogateescape")
+
+
 def origins_of(run: Run, *, ports: Ports) -> dict[str, Any]:
     """What set each path of its config; empty where that was not recorded or cannot be read."""
     try:
@@ -61,7 +94,12 @@ def stored_code(run: Run, *, ports: Ports) -> Code | None:
     known = {each.name for each in fields(Code)}
     values: dict[str, Any] = {name: each for name, each in record.code.items() if name in known}
     path = ports.store.code / values["hash"]
-    code = Code(**{**values, "entries": tuple(values["entries"]), "path": str(path)})
+    lists = {name: tuple(each) for name, each in values.items() if isinstance(each, list)}
+    lists["repositories"] = tuple(
+        Repository(**{name: each[name] for name in _REPOSITORY if name in each})
+        for each in values.get("repositories", ())
+    )
+    code = Code(**{**values, **lists, "path": str(path)})
     if not snapshots.claim(path):
         raise NotFoundError(
             f"the code of {run.id} is not in the store any more",

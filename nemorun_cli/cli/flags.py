@@ -42,6 +42,9 @@ FLAGS: Mapping[str, Mapping[str, Flag]] = {
         "--env": Flag("", "NAME[=VALUE]", "A variable of the job"),
         "--secret": Flag("", "NAME", "A variable whose value is written nowhere"),
         "--after": Flag("", "RUN[:ok|any|notok]", "Start when RUN has ended so"),
+        "--include-repo": Flag("", "PATH", "Code that goes along and is imported"),
+        "--require-clean": Flag("", "", "Refuse code that is not as committed"),
+        "--yes-large": Flag("", "", "Take a snapshot however large it is"),
         "--wait": Flag("-w", "", "Stay until the run has ended"),
         "--follow": Flag("", "", "Stay, and print the run's output as it comes"),
         "--timeout": Flag("", "TIME", "With --wait: stop waiting after this"),
@@ -84,6 +87,8 @@ FLAGS: Mapping[str, Mapping[str, Flag]] = {
         "--config": Flag("", "", "Print the config alone, as YAML"),
         "--script": Flag("", "", "Print the job's script alone, as submitted"),
         "--environment": Flag("", "", "Print alone what the job ran with: Python, packages"),
+        "--patch": Flag("", "", "Print the patch alone that makes the code of the commit"),
+        "--repository": Flag("", "PLACE", "With --patch: of that part of the code"),
         "--json": Flag("", "", "Print one JSON document"),
     },
     "status": {

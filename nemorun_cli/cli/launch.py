@@ -1,5 +1,6 @@
 """`nemorun launch`."""
 
+from dataclasses import replace
 from typing import Annotated
 
 import typer
@@ -33,6 +34,9 @@ def command(  # noqa: PLR0913
     env: starting.EnvOption = None,
     secret: starting.SecretOption = None,
     after: starting.AfterOption = None,
+    include_repo: starting.IncludeOption = None,
+    require_clean: starting.CleanOption = False,
+    yes_large: starting.LargeOption = False,
     wait: starting.WaitOption = False,
     follow: starting.FollowOption = False,
     timeout: starting.TimeoutOption = None,
@@ -75,12 +79,21 @@ def command(  # noqa: PLR0913
         tag=tag,
         after=after,
     )
+    request = replace(
+        request,
+        include_repos=tuple(include_repo or ()),
+        require_clean=require_clean,
+        yes_large=yes_large,
+    )
     ports = wiring.ports()
     around = surroundings()
     package = compose.measure(ports) if dry_run else compose.snapshot(ports)
     prepared = compose.launch(recipe, request, around, ports=ports, package=package)
     if dry_run:
+        from nemorun_cli.actions.scope import skipped
+
+        left_out = skipped(around) if prepared.spec.code else ()
         twin = twin_of(prepared, ports=ports)
         reusing.tell(twin, ports=ports)
-        return starting.show_plan(prepared, ports=ports, json=json, twin=twin)
+        return starting.show_plan(prepared, ports=ports, json=json, twin=twin, left_out=left_out)
     return starting.start(prepared, how, ports=ports, begin=partial(reusing.begin, reuse=reuse))

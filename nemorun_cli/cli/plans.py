@@ -2,25 +2,30 @@
 
 import json
 import shlex
-from collections.abc import Iterable, Iterator
+from collections.abc import Iterable, Iterator, Sequence
 from dataclasses import asdict
 from typing import Any
 
 from nemorun_cli.actions.compare import Comparison
 from nemorun_cli.actions.launch import Prepared
 from nemorun_cli.actions.reuse import Twin
-from nemorun_cli.cli import output
+from nemorun_cli.cli import output, repositories
 from nemorun_cli.cli.documents import document
 from nemorun_cli.cli.reusing import same_object
 from nemorun_cli.cli.sizes import size
 from nemorun_cli.config.diff import Difference
 from nemorun_cli.core.ids import tail
+from nemorun_cli.core.jobs import Code
+from nemorun_cli.skipped import Skipped
 
 _LONG = 12
 
 
 def document_of(
-    prepared: Prepared, comparison: Comparison | None, twin: Twin | None
+    prepared: Prepared,
+    comparison: Comparison | None,
+    twin: Twin | None = None,
+    left_out: Sequence[Skipped] = (),
 ) -> dict[str, Any]:
     """The plan as JSON: config, files, commands, code, settings, what is new, what is not."""
     record, plan = prepared.record, prepared.plan
@@ -35,12 +40,16 @@ def document_of(
             "commands": [list(argv) for argv in plan.commands],
             "notices": list(plan.notices),
         },
-        code=asdict(prepared.spec.code) if prepared.spec.code else None,
+        code=_code(prepared.spec.code, left_out) if prepared.spec.code else None,
         settings=dict(record.settings),
         environment=dict(record.environment),
         compared_with=_compared(comparison),
         same_as=same_object(twin),
     )
+
+
+def _code(code: Code, left_out: Sequence[Skipped]) -> dict[str, Any]:
+    return {**asdict(code), "skipped": [asdict(each) for each in left_out]}
 
 
 def _compared(comparison: Comparison | None) -> dict[str, Any] | None:
@@ -53,7 +62,9 @@ def _compared(comparison: Comparison | None) -> dict[str, Any] | None:
     }
 
 
-def lines_of(prepared: Prepared, comparison: Comparison | None) -> Iterator[str]:
+def lines_of(
+    prepared: Prepared, comparison: Comparison | None, left_out: Sequence[Skipped] = ()
+) -> Iterator[str]:
     """The plan for a person: what runs, on what, with which settings, config and script."""
     record, plan, code = prepared.record, prepared.plan, prepared.spec.code
     yield f"recipe     {record.recipe}"
@@ -61,10 +72,7 @@ def lines_of(prepared: Prepared, comparison: Comparison | None) -> Iterator[str]
         yield f"command    {shlex.join(record.argv)}"
     yield f"executor   {record.profile or record.executor}"
     yield f"directory  {plan.directory}"
-    if code is not None:
-        yield f"code       {code.hash[:_LONG]}  {code.files} files, {size(code.bytes)}"
-    else:
-        yield "code       none: there is no project here"
+    yield from _code_lines(code, left_out)
     linked = [name for name in plan.links if code is None or name not in code.entries]
     if linked:
         yield f"linked     {', '.join(linked)}"
@@ -84,6 +92,25 @@ def lines_of(prepared: Prepared, comparison: Comparison | None) -> Iterator[str]
     for argv in plan.commands:
         yield f"runs       {shlex.join(argv)}"
     yield "--json shows the whole plan, every file's text included"
+
+
+def _code_lines(code: Code | None, left_out: Sequence[Skipped]) -> Iterator[str]:
+    if code is None:
+        yield "code       none: there is no project here"
+        return
+    yield f"code       {code.hash[:_LONG]}  {code.files} files, {size(code.bytes)}"
+    for by in dict.fromkeys(each.by for each in left_out):
+        listed = ", ".join(_left_out(each) for each in left_out if each.by == by)
+        yield f"skipped    {listed} ({by})"
+    known = asdict(code)
+    if told := repositories.own(known):
+        yield f"commit     {told}"
+    for place, told in repositories.others(known).items():
+        yield f"with       {place}: {told}"
+
+
+def _left_out(each: Skipped) -> str:
+    return f"{output.one_line(each.path)} {'' if each.whole else 'at least '}{size(each.bytes)}"
 
 
 def _differences(comparison: Comparison | None) -> Iterator[str]:

@@ -7,13 +7,15 @@ from typing import TYPE_CHECKING, Annotated, Any
 
 import typer
 
-from nemorun_cli.cli import output, params
+from nemorun_cli.cli import output, params, repositories
 
 if TYPE_CHECKING:
     from nemorun_cli.actions.show import Details
+    from nemorun_cli.actions.wiring import Ports
+    from nemorun_cli.core.runs import Run
 
 
-def command(
+def command(  # noqa: PLR0913
     run: params.RunArg = "last",
     *,
     config: Annotated[
@@ -28,6 +30,16 @@ def command(
         bool,
         typer.Option("--environment", help="Print alone what the job ran with: Python, packages."),
     ] = False,
+    patch: Annotated[
+        bool,
+        typer.Option("--patch", help="Print the patch alone that makes the code of the commit."),
+    ] = False,
+    repository: Annotated[
+        str,
+        typer.Option(
+            "--repository", metavar="PLACE", help="With --patch: of that part of the code."
+        ),
+    ] = "",
     json: params.JsonOption = False,
 ) -> None:
     """Show all that is known of a run: its state, code, config, overrides, attempts, metrics."""
@@ -35,6 +47,9 @@ def command(
     from nemorun_cli.actions.select import run_of
 
     ports = wiring.ports()
+    if patch:
+        _print_patch(run_of(run, ports=ports), repository, ports)
+        return
     found = show.details(run_of(run, ports=ports), ports=ports)
     for problem in found.problems:
         output.warn(problem)
@@ -53,6 +68,16 @@ def command(
     else:
         for line in _lines(found):
             output.answer(line)
+
+
+def _print_patch(run: "Run", place: str, ports: "Ports") -> None:
+    from nemorun_cli.actions.stored import patch_of
+
+    text = patch_of(run, place, ports=ports)
+    if text:
+        output.answer(text.removesuffix("\n"))
+    else:
+        output.note("its code is as committed")
 
 
 def _document(found: "Details") -> dict[str, Any]:
@@ -97,6 +122,9 @@ def _lines(found: "Details") -> Iterator[str]:
             told = each.reason not in (None, "exit")
             why = f"  {(each.reason or '').replace('_', ' ')}" if told else ""
             yield f"  {each.number}  {iso(each.started_at)} to {ended}{code}{why}"
+    if parts := repositories.others(record.code or {}):
+        yield output.head("repositories")
+        yield from output.pairs(parts)
     if found.metrics:
         yield output.head("metrics")
         yield from output.pairs(
@@ -125,6 +153,7 @@ def _facts(found: "Details") -> dict[str, str]:
 
     run, record, status = found.run, found.run.record, found.run.status
     code = record.code or {}
+    known = code.get("repositories") or ()
     environment = record.environment
     facts = {
         "why": why(run, time.time()),
@@ -141,7 +170,9 @@ def _facts(found: "Details") -> dict[str, str]:
         "after": ", ".join(record.after),
         "parent": record.parent,
         "code": f"{code['hash'][:12]} ({code['files']} files)" if code else None,
-        "commit": code.get("commit"),
+        "commit": repositories.own(code),
+        "remote": next((each["remote"] for each in known if not each["place"]), None),
+        "not frozen": ", ".join(code.get("live") or ()),
         "config hash": (record.config_hash or "")[:12],
         "environment": ", ".join([*environment.get("values", {}), *environment.get("secrets", ())]),
         "python": brief(found.environment),

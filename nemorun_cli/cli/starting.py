@@ -1,7 +1,7 @@
 """What `launch` and `rerun` share: their options, and what follows the submission."""
 
 import signal
-from collections.abc import Callable, Iterator
+from collections.abc import Callable, Iterator, Sequence
 from contextlib import contextmanager
 from dataclasses import dataclass
 from types import FrameType
@@ -19,6 +19,7 @@ if TYPE_CHECKING:
     from nemorun_cli.actions.reuse import Twin
     from nemorun_cli.actions.wiring import Ports
     from nemorun_cli.core.runs import Run
+    from nemorun_cli.skipped import Skipped
 
 FileOption = Annotated[
     list[str] | None,
@@ -58,6 +59,22 @@ SecretOption = Annotated[
 AfterOption = Annotated[
     list[str] | None,
     typer.Option("--after", metavar="RUN[:ok|any|notok]", help="Start when RUN has ended so."),
+]
+IncludeOption = Annotated[
+    list[str] | None,
+    typer.Option(
+        "--include-repo",
+        metavar="PATH",
+        help="Code that goes along and is imported; may be repeated.",
+    ),
+]
+CleanOption = Annotated[
+    bool,
+    typer.Option("--require-clean", help="Refuse code that is not as committed; exit 3."),
+]
+LargeOption = Annotated[
+    bool,
+    typer.Option("--yes-large", help="Take a snapshot however large it is."),
 ]
 WaitOption = Annotated[
     bool,
@@ -168,9 +185,17 @@ def start(
 
 
 def show_plan(
-    prepared: "Prepared", *, ports: "Ports", json: bool, twin: "Twin | None" = None
+    prepared: "Prepared",
+    *,
+    ports: "Ports",
+    json: bool,
+    twin: "Twin | None" = None,
+    left_out: "Sequence[Skipped]" = (),
 ) -> int:
-    """Print what a launch would write and run, and what is new against an earlier run."""
+    """Print what a launch would write and run, and what is new against an earlier run.
+
+    And what the snapshot leaves out.
+    """
     from nemorun_cli.actions.compare import with_earlier_run
     from nemorun_cli.cli import plans
 
@@ -178,9 +203,9 @@ def show_plan(
         output.note(text)
     comparison = with_earlier_run(prepared, ports=ports)
     if json:
-        output.document(plans.document_of(prepared, comparison, twin))
+        output.document(plans.document_of(prepared, comparison, twin, left_out))
     else:
-        for line in plans.lines_of(prepared, comparison):
+        for line in plans.lines_of(prepared, comparison, left_out):
             output.answer(line)
     return 0
 

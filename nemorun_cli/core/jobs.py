@@ -152,6 +152,29 @@ class Dependency:
 
 
 @dataclass(frozen=True, kw_only=True)
+class Repository:
+    """What git knew of the code in a snapshot, or in a part of it, when that was taken."""
+
+    place: str
+    """The folder of the snapshot in which its files lie; empty for all that is in no other."""
+    root: str
+    """The folder it was taken from."""
+    commit: str | None = None
+    """The one that was checked out."""
+    branch: str | None = None
+    remote: str | None = None
+    """Its address, without credentials."""
+    dirty: bool = False
+    """Whether the code differs from the commit."""
+    changed: tuple[str, ...] = ()
+    """Tracked files that differ from the commit, the first hundred."""
+    untracked: tuple[str, ...] = ()
+    """Files of the snapshot that git does not track, the first hundred."""
+    patch: str | None = None
+    """The name, in the store, of the patch that makes the code of the commit."""
+
+
+@dataclass(frozen=True, kw_only=True)
 class Code:
     """The snapshot a job runs from."""
 
@@ -165,6 +188,12 @@ class Code:
     files: int = 0
     bytes: int = 0
     commit: str | None = None
+    repositories: tuple[Repository, ...] = ()
+    """The project's own first, if it has one; then those inside, then those that go with it."""
+    imports: tuple[str, ...] = ()
+    """Folders of it from which Python imports before it looks into its environment."""
+    live: tuple[str, ...] = ()
+    """Code that a job imports from where it is, and that may still change: what, and why."""
 
 
 @dataclass(frozen=True, kw_only=True)

@@ -6,7 +6,7 @@ import subprocess
 from pathlib import Path
 from typing import Any
 
-from nemorun_cli import packagers
+from nemorun_cli import copying
 from tests.conftest import NEMORUN, Nemorun
 
 
@@ -198,7 +198,7 @@ def test_code_that_is_gone_hides_nothing_else(tiny: Nemorun) -> None:
     run_id = launched(tiny, "tiny")
     (code,) = (tiny.store / "code").glob("[0-9a-f]*")
     (tiny.cwd / "new.py").touch()
-    packagers.discard(code)
+    copying.discard(code)
 
     done = tiny("diff", run_id, "steps=3")
 

@@ -15,7 +15,7 @@ import pytest
 from hypothesis import HealthCheck, given, settings
 from hypothesis import strategies as st
 
-from nemorun_cli import packagers, roots, trees
+from nemorun_cli import copying, packagers, roots, trees
 from nemorun_cli.core.errors import RefusedError, StoreError
 from nemorun_cli.core.jobs import Code
 
@@ -406,7 +406,7 @@ def test_a_full_disk_is_told_and_leaves_nothing(
     def full(*_: int) -> tuple[str, int]:
         raise OSError(errno.ENOSPC, os.strerror(errno.ENOSPC))
 
-    monkeypatch.setattr(packagers, "_pour", full)
+    monkeypatch.setattr(copying, "_pour", full)
 
     with pytest.raises(StoreError, match="No space left") as refusal:
         take(root, home)
@@ -443,23 +443,25 @@ def test_a_file_that_cannot_be_read_is_named(
     ) as told:
         take(root, home)
 
-    assert ".gitignore" in told.value.hint
+    assert ".nemorunignore" in told.value.hint
 
 
 def test_a_tree_of_too_many_bytes_is_refused_unread_and_tells_where_they_are(
     root: Path, home: Path
 ) -> None:
     write(root, "a.py")
-    for number in range(6):
-        write(root, f"data{number}/part")
-        os.truncate(root / f"data{number}/part", (number + 1) * 2**28)
+    for number in range(11):
+        write(root, f"data{number}/deep/part")
+        os.truncate(root / f"data{number}/deep/part", (number + 1) * 2**27)
 
-    with pytest.raises(RefusedError, match=r"5,376\.0 MiB in 7 files.*largest: data5 \(") as told:
+    with pytest.raises(RefusedError, match=r"8,448\.0 MiB in 12 files.*largest: data10/deep/part"):
+        take(root, home)
+    with pytest.raises(RefusedError) as told:
         take(root, home)
 
-    assert "data1" in told.value.message
+    assert "data1/deep/part" in told.value.message
     assert "data0" not in told.value.message
-    assert ".gitignore" in told.value.hint
+    assert ".nemorunignore" in told.value.hint
 
 
 def test_a_tree_of_too_many_files_is_refused_and_tells_where_they_are(root: Path) -> None:
@@ -523,7 +525,7 @@ def test_a_changed_snapshot_does_not_pass_verification(root: Path, home: Path) -
 
 def test_a_missing_snapshot_is_not_an_empty_one(root: Path, home: Path) -> None:
     code = take(root, home)
-    packagers.discard(Path(code.path))
+    copying.discard(Path(code.path))
 
     assert not Path(code.path).exists()
     assert not packagers.verify(Path(code.path), code.hash)

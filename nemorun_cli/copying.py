@@ -1,0 +1,175 @@
+"""Files on their way into the store: what is written there is whole, or not there at all."""
+
+import errno
+import hashlib
+import os
+import shutil
+import stat
+from collections.abc import Collection
+from dataclasses import replace
+from pathlib import Path
+
+from nemorun_cli import patches
+from nemorun_cli.core.errors import RefusedError, StoreError
+from nemorun_cli.projectfiles import Listing
+from nemorun_cli.trees import EXECUTABLE, LINK, PLAIN, Entry, Hashes, Tree, unreadable
+
+_STAGE = ".new-"
+_DAY = 86400.0
+_READ = os.O_RDONLY | os.O_CLOEXEC | os.O_NOFOLLOW | os.O_NONBLOCK
+_WRITE = os.O_WRONLY | os.O_CLOEXEC | os.O_CREAT | os.O_EXCL
+_CHUNK = 2**20
+_FULL = (errno.ENOSPC, errno.EDQUOT)
+
+
+def copy(tree: Tree, store: Path, *, now: float, hashes: Hashes) -> Tree:
+    """Copy a tree into the store, under the hash of what was copied; the tree as it is there.
+
+    Of the snapshot that was stored last, what is unchanged is not copied but shared.
+    """
+    stage = store / f"{_STAGE}{os.urandom(6).hex()}"
+    try:
+        _make_folder(store)
+        _sweep(store, now)
+        stage.mkdir(mode=0o700)
+        before = store / hashes.last if hashes.last else None
+        tree = _copied(tree, stage, before, hashes.unchanged)
+        for at, _, _ in os.walk(stage):
+            Path(at).chmod(0o500)
+        _publish(stage, store / tree.hash)
+    except OSError as error:
+        raise _unwritable(store, error) from None
+    finally:
+        discard(stage)
+    return tree
+
+
+def patch(listing: Listing, snapshot: Path, paths: Collection[str], target: Path) -> bool:
+    """Store the patch from a commit to a snapshot; False if there is none."""
+    store = snapshot.parent
+    scratch = store / f"{_STAGE}{os.urandom(6).hex()}"
+    try:
+        scratch.mkdir(mode=0o700)
+        return patches.write(listing, snapshot, paths, to=target, scratch=scratch)
+    except OSError as error:
+        raise _unwritable(store, error) from None
+    finally:
+        discard(scratch)
+
+
+def discard(folder: Path) -> None:
+    """Delete a snapshot, read-only as it is. A second call does nothing."""
+    for at, _, _ in os.walk(folder):
+        Path(at).chmod(0o700)
+    shutil.rmtree(folder, ignore_errors=True)
+
+
+def _unwritable(store: Path, error: OSError) -> StoreError:
+    room = "free some space there, or " if error.errno in _FULL else ""
+    return StoreError(
+        f"cannot store the snapshot in {store}: {error.strerror or error}",
+        hint=f"{room}set NEMORUN_HOME to a folder that you may write to",
+    )
+
+
+def _publish(stage: Path, folder: Path) -> None:
+    try:
+        stage.rename(folder)
+    except OSError:
+        if not folder.is_dir():  # Somebody else was quicker with the same tree.
+            raise
+
+
+def _copied(tree: Tree, stage: Path, before: Path | None, unchanged: Collection[str]) -> Tree:
+    """Copy all files; the tree of what became of them, without those that have gone meanwhile.
+
+    What is unchanged shares the disk with the snapshot `before`.
+    """
+    copied = {}
+    folders = {""}
+    changed = set(tree.young)
+    for path, source in tree.sources:
+        folder = path.rpartition("/")[0]
+        if folder not in folders:
+            (stage / folder).mkdir(mode=0o700, parents=True, exist_ok=True)
+            folders.add(folder)
+        entry, target = tree.entries[path], f"{stage}/{path}"
+        if before and path in unchanged and _shared(f"{before}/{path}", target):
+            copied[path] = entry
+            continue
+        found = _link(source, target) if entry.mode == LINK else _file(source, target)
+        if found is not None:
+            copied[path] = found
+        if found != entry:
+            changed.add(path)
+    return replace(tree, entries=copied, young=frozenset(changed))
+
+
+def _shared(before: str, target: str) -> bool:
+    try:
+        os.link(before, target, follow_symlinks=False)
+    except OSError:  # It is not there any more, or the disk knows no more links to it.
+        return False
+    return True
+
+
+def _link(source: str, target: str) -> Entry | None:
+    try:
+        to = os.readlink(source)  # noqa: PTH115
+    except FileNotFoundError:
+        return None
+    except OSError as error:
+        raise unreadable(source, error) from None
+    os.symlink(to, target)  # noqa: PTH211
+    return Entry(mode=LINK, digest=hashlib.sha256(os.fsencode(to)).hexdigest())
+
+
+def _file(source: str, target: str) -> Entry | None:
+    try:
+        reading = os.open(source, _READ)
+    except FileNotFoundError:
+        return None
+    except OSError as error:
+        raise unreadable(source, error) from None
+    try:
+        status = os.fstat(reading)
+        if not stat.S_ISREG(status.st_mode):
+            raise RefusedError(f"{source} has just been replaced", hint="launch again")
+        mode = EXECUTABLE if status.st_mode & stat.S_IXUSR else PLAIN
+        writing = os.open(target, _WRITE, 0o500 if mode == EXECUTABLE else 0o400)
+        try:
+            digest, size = _pour(reading, writing)
+        finally:
+            os.close(writing)
+    finally:
+        os.close(reading)
+    return Entry(mode=mode, digest=digest, size=size)
+
+
+def _pour(reading: int, writing: int) -> tuple[str, int]:
+    """Copy from one file to another; the digest and the size of what was copied."""
+    digest, size = hashlib.sha256(), 0
+    while chunk := os.read(reading, _CHUNK):
+        digest.update(chunk)
+        size += len(chunk)
+        while chunk:
+            chunk = chunk[os.write(writing, chunk) :]
+    return digest.hexdigest(), size
+
+
+def _make_folder(path: Path) -> None:
+    """Make a folder, and those above it that are missing, for the user alone."""
+    for folder in reversed([path, *path.parents]):
+        if not folder.exists():
+            folder.mkdir(mode=0o700, exist_ok=True)
+
+
+def _sweep(store: Path, now: float) -> None:
+    """Delete what killed commands left behind."""
+    for each in store.glob(f"{_STAGE}*"):
+        try:
+            old = now - each.stat().st_mtime > _DAY
+        except FileNotFoundError:
+            continue
+        if old:
+            discard(each)

@@ -1,0 +1,164 @@
+"""Asking git, which is led nowhere by its variables and starts no program of a repository's own."""
+
+import os
+import re
+import subprocess
+from collections.abc import Mapping
+from dataclasses import dataclass
+from pathlib import Path
+from typing import IO
+from urllib.parse import urlsplit, urlunsplit
+
+from nemorun_cli.core.errors import RefusedError
+from nemorun_cli.roots import trusted
+
+_COMMIT = re.compile(r"[0-9a-f]{40,64}")
+# A repository may name a program as its fsmonitor, which git would start; and its index is left be.
+_GIT = ("git", "--no-optional-locks", "-c", "core.fsmonitor=false")
+_BRANCH = "refs/heads/"
+
+
+@dataclass(frozen=True, kw_only=True)
+class Head:
+    """What is checked out; None for what is not known or not there."""
+
+    commit: str | None = None
+    branch: str | None = None
+
+
+def ask(
+    folder: Path,
+    *arguments: str,
+    to: str,
+    data: bytes | None = None,
+    more: Mapping[str, str] | None = None,
+) -> bytes | None:
+    """What git answers in this folder; None where it is not installed.
+
+    RefusedError, which says that git cannot do what `to` says, when it fails.
+    """
+    done = _run(folder, arguments, data=data, more=more or {}, out=subprocess.PIPE)
+    if done is None or done.returncode == 0:
+        return None if done is None else done.stdout
+    told = os.fsdecode(done.stderr).strip().splitlines()
+    raise RefusedError(
+        f"git cannot {to} {folder}: {(told or ['no reason given'])[-1].strip()}",
+        hint="`git status` there tells more",
+    )
+
+
+def done(
+    folder: Path,
+    *arguments: str,
+    data: bytes | None = None,
+    more: Mapping[str, str],
+    out: IO[bytes] | None = None,
+) -> bool:
+    """Whether git did this, and has written its answer to `out`."""
+    found = _run(folder, arguments, data=data, more=more, out=out or subprocess.DEVNULL)
+    return found is not None and found.returncode == 0
+
+
+def repository(root: Path) -> Path | None:
+    """The nearest folder with `.git`, from `root` upwards, as far as folders can be trusted."""
+    for folder in (root, *root.parents):
+        if (folder / ".git").exists():
+            return folder
+        if not trusted(folder):
+            return None
+    return None
+
+
+def head(repository: Path) -> Head:
+    """What is checked out, as far as that can be read without starting git."""
+    try:
+        folder = _folder(repository / ".git")
+        text = (folder / "HEAD").read_text().strip()
+        name = text.removeprefix("ref: ")
+        commit = text if name == text else _commit_of(name, folder)
+    except (OSError, ValueError):
+        return Head()
+    return Head(
+        commit=commit if _COMMIT.fullmatch(commit) else None,
+        branch=name.removeprefix(_BRANCH) if name.startswith(_BRANCH) else None,
+    )
+
+
+def objects(repository: Path) -> Path:
+    """Where a repository keeps its objects; OSError when that cannot be read."""
+    return _shared(_folder(repository / ".git")) / "objects"
+
+
+def remote(repository: Path, branch: str | None) -> str | None:
+    """The address that the branch follows, else `origin`, else any; without credentials."""
+    pattern = r"^(remote\..*\.url|branch\..*\.remote)$"
+    try:
+        told = ask(repository, "config", "-z", "--get-regexp", pattern, to="read the config of")
+    except RefusedError:  # It has none.
+        return None
+    pairs = [each.partition("\n") for each in os.fsdecode(told or b"").split("\0") if each]
+    known = {name: value for name, _, value in reversed(pairs)}
+    followed = known.get(f"branch.{branch}.remote", "origin")
+    urls = [value for name, _, value in pairs if name.endswith(".url")]
+    url = known.get(f"remote.{followed}.url") or next(iter(urls), None)
+    return None if url is None else without_credentials(url)
+
+
+def without_credentials(url: str) -> str:
+    """The address of a remote without passwords and tokens."""
+    try:
+        parts = urlsplit(url)
+    except ValueError:
+        return ""
+    if not parts.netloc:
+        return url  # A path, or `git@host:path`, which can hold none.
+    user, at, host = parts.netloc.rpartition("@")
+    user = user.partition(":")[0] if parts.scheme == "ssh" else ""
+    return urlunsplit((parts.scheme, f"{user}{at}{host}" if user else host, parts.path, "", ""))
+
+
+def _run(
+    folder: Path,
+    arguments: tuple[str, ...],
+    *,
+    data: bytes | None,
+    more: Mapping[str, str],
+    out: IO[bytes] | int,
+) -> "subprocess.CompletedProcess[bytes] | None":
+    env = {name: value for name, value in os.environ.items() if not name.startswith("GIT_")}
+    try:
+        return subprocess.run(
+            [*_GIT, *arguments],
+            cwd=folder,
+            env={**env, **more},
+            input=data or b"",
+            stdout=out,
+            stderr=subprocess.PIPE,
+            check=False,
+        )
+    except FileNotFoundError:
+        return None
+
+
+def _folder(marker: Path) -> Path:
+    if marker.is_dir():
+        return marker
+    # In a worktree or a submodule it is a file that tells where.
+    return marker.parent / marker.read_text().strip().removeprefix("gitdir: ")
+
+
+def _shared(folder: Path) -> Path:
+    common = folder / "commondir"
+    return folder / common.read_text().strip() if common.exists() else folder
+
+
+def _commit_of(reference: str, folder: Path) -> str:
+    shared = _shared(folder)
+    for place in (folder, shared):
+        if (place / reference).is_file():
+            return (place / reference).read_text().strip()
+    for line in (shared / "packed-refs").read_text().splitlines():
+        commit, _, name = line.partition(" ")
+        if name == reference:
+            return commit
+    return ""
