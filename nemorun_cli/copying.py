@@ -5,7 +5,8 @@ import hashlib
 import os
 import shutil
 import stat
-from collections.abc import Collection
+from collections.abc import Callable, Collection, Iterator
+from contextlib import contextmanager
 from dataclasses import replace
 from pathlib import Path
 
@@ -27,21 +28,22 @@ def copy(tree: Tree, store: Path, *, now: float, hashes: Hashes) -> Tree:
 
     Of the snapshot that was stored last, what is unchanged is not copied but shared.
     """
-    stage = store / f"{_STAGE}{os.urandom(6).hex()}"
-    try:
-        _make_folder(store)
-        _sweep(store, now)
-        stage.mkdir(mode=0o700)
-        before = store / hashes.last if hashes.last else None
+    before = store / hashes.last if hashes.last else None
+    with _staged(store, now) as stage:
         tree = _copied(tree, stage, before, hashes.unchanged)
-        for at, _, _ in os.walk(stage):
-            Path(at).chmod(0o500)
         _publish(stage, store / tree.hash)
-    except OSError as error:
-        raise _unwritable(store, error) from None
-    finally:
-        discard(stage)
     return tree
+
+
+def receive(code_hash: str, store: Path, fill: Callable[[Path], None], *, now: float) -> None:
+    """Store the snapshot of this hash, which `fill` puts into a folder; if it is there, do nothing.
+
+    StoreError, and no snapshot, when it cannot be written; what `fill` raises leaves none either.
+    """
+    if not (store / code_hash).is_dir():
+        with _staged(store, now) as stage:
+            fill(stage)
+            _publish(stage, store / code_hash)
 
 
 def patch(listing: Listing, snapshot: Path, paths: Collection[str], target: Path) -> bool:
@@ -64,6 +66,21 @@ def discard(folder: Path) -> None:
     shutil.rmtree(folder, ignore_errors=True)
 
 
+@contextmanager
+def _staged(store: Path, now: float) -> Iterator[Path]:
+    """A new folder in which a snapshot is made; nothing is left of it but what was published."""
+    stage = store / f"{_STAGE}{os.urandom(6).hex()}"
+    try:
+        _make_folder(store)
+        _sweep(store, now)
+        stage.mkdir(mode=0o700)
+        yield stage
+    except OSError as error:
+        raise _unwritable(store, error) from None
+    finally:
+        discard(stage)
+
+
 def _unwritable(store: Path, error: OSError) -> StoreError:
     room = "free some space there, or " if error.errno in _FULL else ""
     return StoreError(
@@ -73,6 +90,8 @@ def _unwritable(store: Path, error: OSError) -> StoreError:
 
 
 def _publish(stage: Path, folder: Path) -> None:
+    for at, _, _ in os.walk(stage):
+        Path(at).chmod(0o500)
     try:
         stage.rename(folder)
     except OSError:

@@ -15,7 +15,7 @@ from nemorun_cli.companions import Also
 from nemorun_cli.core.errors import RefusedError, UsageError
 from nemorun_cli.core.jobs import Code
 from nemorun_cli.core.runs import Run
-from nemorun_cli.store import snapshots
+from nemorun_cli.store import origins, snapshots
 
 EVERYTHING = "*"
 """The setting `link` for all ignored entries at the top of the project."""
@@ -94,9 +94,15 @@ def launch(
 def rerun(run: Run, request: Request, around: Surroundings, *, ports: Ports) -> Prepared:
     """A new run of the same code and config, with these overrides on top.
 
-    Targets are imported from the stored code, never from here. NotFoundError when that is gone.
+    Targets are imported from the stored code, never from here. NotFoundError when that is gone;
+    UsageError for a run that was imported, unless its code is trusted.
     """
     record = run.record
+    if not request.trust and origins.imported(ports.store.home, run.id):
+        raise UsageError(
+            f"{run.id} was imported: launching it executes code that came with it",
+            hint="--trust does so; `nemorun show` tells where it comes from",
+        )
     code = stored_code(run, ports=ports)
     executor = request.executor or record.profile or record.executor
     typed, left = _carried(run, executor, around)
@@ -116,6 +122,7 @@ def rerun(run: Run, request: Request, around: Surroundings, *, ports: Ports) -> 
     outside = plan_of(run, ports=ports)["links"]
     if code is not None:
         outside = {name: to for name, to in outside.items() if name not in code.entries}
+    gone = {name: to for name, to in outside.items() if not Path(to).exists()}
     prepared = prepare(
         contents.of_run(
             run, request, around, code=None if code is None else Path(code.path), ports=ports
@@ -126,10 +133,11 @@ def rerun(run: Run, request: Request, around: Surroundings, *, ports: Ports) -> 
         again.label,
         code=code,
         workdir=record.workdir,
-        links=outside,
+        links={name: to for name, to in outside.items() if name not in gone},
         now=ports.clock(),
     )
     notices = [f"{executor} has no such setting, left out: -x {text}" for text in left]
+    notices += [f"the job does without {name}: there is no {to} here" for name, to in gone.items()]
     return replace(prepared, notices=(*notices, *prepared.notices))
 
 

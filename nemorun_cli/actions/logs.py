@@ -6,8 +6,17 @@ from collections.abc import Iterator
 from nemorun_cli.actions.observe import Refresh, refresh
 from nemorun_cli.actions.wiring import Ports
 from nemorun_cli.core.errors import NemorunError, NotFoundError, UsageError
+from nemorun_cli.core.ids import key_of
 from nemorun_cli.core.jobs import LogLine
 from nemorun_cli.core.runs import Run
+from nemorun_cli.store import origins
+
+
+def folder_of(run: Run, *, ports: Ports) -> str:
+    """The folder of the run's log files, where its executor keeps them."""
+    origin = origins.imported(ports.store.home, run.id)
+    directory = run.record.directory if origin is None else f"{origin}/{key_of(run.id, 1)}"
+    return f"{directory}/logs"
 
 
 def lines(  # noqa: PLR0913
@@ -34,7 +43,7 @@ def lines(  # noqa: PLR0913
         )
     found = ports.executor_of(run.record).logs(
         current.handle,
-        follow=follow,
+        follow=follow and current.live,
         tail=tail,
         rank=rank,
     )

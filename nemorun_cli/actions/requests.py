@@ -29,6 +29,8 @@ class Request:
     yes_large: bool = False
     """Take a snapshot however large it is."""
     label: Label = field(default_factory=Label)
+    trust: bool = False
+    """Whether code that was imported may be executed."""
 
 
 @dataclass(frozen=True, kw_only=True)

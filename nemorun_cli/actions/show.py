@@ -12,6 +12,7 @@ from nemorun_cli.config.diff import Difference, differences
 from nemorun_cli.core.errors import NemorunError, NotFoundError
 from nemorun_cli.core.ports import HasMetrics
 from nemorun_cli.core.runs import Run
+from nemorun_cli.store import origins
 
 _Value = TypeVar("_Value")
 _RECENT = 10_000
@@ -32,6 +33,8 @@ class Details:
     """The last value of each metric that the run tracked."""
     environment: Mapping[str, Any] | None = None
     """What it ran with, as far as it was recorded."""
+    origin: Mapping[str, Any] | None = None
+    """Where an imported run comes from."""
     problems: tuple[str, ...] = ()
 
 
@@ -47,6 +50,7 @@ def details(run: Run, *, ports: Ports) -> Details:
         events=tuple(ports.store.events(run.id)),
         metrics=_read(problems, lambda: metrics(seen.runs[0], ports=ports)) or {},
         environment=_read(problems, lambda: environment_of(seen.runs[0], ports=ports)),
+        origin=_read(problems, lambda: origins.origin_of(ports.store.home, run.id)),
         problems=tuple(dict.fromkeys(problems)),
     )
 

@@ -11,6 +11,7 @@ from nemorun_cli.core.jobs import Resources
 from nemorun_cli.core.ports import Clock, Executor
 from nemorun_cli.core.runs import RunRecord
 from nemorun_cli.roots import home_folder
+from nemorun_cli.store import origins
 from nemorun_cli.store.files import Store
 
 if TYPE_CHECKING:
@@ -26,7 +27,12 @@ class Ports:
     clock: Clock = time.time
 
     def executor_of(self, record: RunRecord) -> Executor:
-        """The executor that holds this run, as it was launched; settings files play no part."""
+        """The executor that holds this run, as it was launched; settings files play no part.
+
+        The job of an imported run lies as a local one in the run's own folder.
+        """
+        if (folder := origins.imported(self.store.home, record.id)) is not None:
+            return executors.load("local")(job_dir=str(folder))  # type: ignore[call-arg]
         kind = executors.load(record.executor)
         known = {each.name for each in fields(kind)}  # type: ignore[arg-type]
         return kind(**{name: value for name, value in record.target.items() if name in known})

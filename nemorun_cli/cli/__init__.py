@@ -22,11 +22,14 @@ COMMANDS = {
     "tag": "Add or remove tags and notes of a run.",
     "rm": "Delete runs that have ended.",
     "gc": "Show what may go to make room, or delete it.",
+    "export": "Write runs to one file, with all that belongs to them.",
+    "import": "Take runs from such a file into the store.",
+    "verify": "Check that a run, or such a file, is what it was.",
     "recipes": "List recipes, or what can be set in one.",
     "executors": "List executors, or the settings of one.",
     "doctor": "Check that everything a launch needs is there.",
 }
-_MODULES = {"list": "listing", "rm": "remove"}
+_MODULES = {"import": "importing", "list": "listing", "rm": "remove"}
 
 
 def main() -> None:

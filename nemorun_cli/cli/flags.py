@@ -27,6 +27,9 @@ ARGUMENTS: Mapping[str, tuple[str, ...]] = {
     "explain": ("RECIPE|RUN", "[PATH] [PATH=VALUE]..."),
     "tag": ("RUN", "[TAG]..."),
     "rm": ("RUN...",),
+    "export": ("RUN...",),
+    "import": ("FILE",),
+    "verify": ("RUN|FILE",),
     "recipes": ("[RECIPE]",),
     "executors": ("[NAME]",),
     "doctor": ("[EXECUTOR]",),
@@ -68,6 +71,7 @@ FLAGS: Mapping[str, Mapping[str, Flag]] = {
         "--timeout": Flag("", "TIME", "With --wait: stop waiting after this"),
         "--cancel-on-exit": Flag("", "", "Cancel the run when this command is interrupted"),
         "--dry-run": Flag("", "", "Show the config and the plan"),
+        "--trust": Flag("", "", "Execute the code of a run that was imported"),
         "--json": Flag("", "", "Print one JSON document"),
     },
     "list": {
@@ -146,6 +150,22 @@ FLAGS: Mapping[str, Mapping[str, Flag]] = {
         "--json": Flag("", "", "Print one JSON document"),
     },
     "rm": {
+        "--json": Flag("", "", "Print one JSON document"),
+    },
+    "export": {
+        "--output": Flag("-o", "FILE", "The file to write"),
+        "--force": Flag("", "", "Write a file that is there already anew"),
+        "--no-code": Flag("", "", "Leave out the code"),
+        "--no-logs": Flag("", "", "Leave out the logs"),
+        "--log-limit": Flag("", "MIB", "Of each log file, the last MIB at most"),
+        "--json": Flag("", "", "Print one JSON document"),
+    },
+    "import": {
+        "--limit": Flag("", "GIB", "Refuse what unpacks to more"),
+        "--outside-links": Flag("", "", "Take code whose symbolic links lead out of it"),
+        "--json": Flag("", "", "Print one JSON document"),
+    },
+    "verify": {
         "--json": Flag("", "", "Print one JSON document"),
     },
     "recipes": {

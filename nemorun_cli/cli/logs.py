@@ -41,7 +41,7 @@ def command(  # noqa: PLR0913
     ports = wiring.ports()
     chosen = run_of(run, ports=ports)
     if path:
-        place = f"{chosen.record.directory}/logs"
+        place = logs.folder_of(chosen, ports=ports)
         if json:
             output.document(document(path=place))
         else:

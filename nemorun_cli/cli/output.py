@@ -36,9 +36,14 @@ def answer(text: str, *, flush: bool = True) -> None:
 
     ReaderGoneError or OutputError when it cannot be written; what follows is then dropped.
     """
+    raw(text.encode("utf-8", "surrogateescape") + b"\n", flush=flush)
+
+
+def raw(data: bytes, *, flush: bool = True) -> None:
+    """A piece of an answer that is no text; errors as `answer`."""
     try:
         stdout = sys.stdout.buffer
-        stdout.write(text.encode("utf-8", "surrogateescape") + b"\n")
+        stdout.write(data)
         if flush:
             stdout.flush()
     except BrokenPipeError:

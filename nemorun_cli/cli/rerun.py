@@ -1,5 +1,6 @@
 """`nemorun rerun`."""
 
+from dataclasses import replace
 from typing import Annotated
 
 import typer
@@ -28,6 +29,9 @@ def command(  # noqa: PLR0913
     timeout: starting.TimeoutOption = None,
     cancel_on_exit: starting.CancelOption = False,
     dry_run: starting.DryRunOption = False,
+    trust: Annotated[
+        bool, typer.Option("--trust", help="Execute the code of a run that was imported.")
+    ] = False,
     json: params.JsonOption = False,
 ) -> int:
     """Launch a run again from its stored code, with changes.
@@ -61,6 +65,7 @@ def command(  # noqa: PLR0913
     )
     ports = wiring.ports()
     earlier = run_of(run, ports=ports)
+    request = replace(request, trust=trust)
     prepared = compose.rerun(earlier, request, surroundings(), ports=ports)
     if dry_run:
         return starting.show_plan(prepared, ports=ports, json=json)

@@ -104,8 +104,18 @@ def _document(found: "Details") -> dict[str, Any]:
             "events": [dict(event) for event in found.events],
             "metrics": dict(found.metrics),
             "changes": [asdict(each) for each in found.changes],
+            "imported": _imported(found.origin),
         },
     )
+
+
+def _imported(origin: Mapping[str, Any] | None) -> dict[str, Any] | None:
+    from nemorun_cli.cli.documents import iso
+
+    if origin is None:
+        return None
+    told = {name: origin.get(name) for name in ("on", "archive", "digest", "left_out")}
+    return {"at": iso(origin.get("at")), **told}
 
 
 def _lines(found: "Details") -> Iterator[str]:
@@ -165,6 +175,7 @@ def _facts(found: "Details") -> dict[str, str]:
         "tags": ", ".join(run.tags),
         "notes": run.notes,
         "launched": f"{iso(record.created_at)} by {record.user} on {record.host}",
+        "imported": _import_told(found.origin),
         "started": iso(status.started_at),
         "ended": iso(status.ended_at),
         "after": ", ".join(record.after),
@@ -180,6 +191,14 @@ def _facts(found: "Details") -> dict[str, str]:
         "directory": record.directory,
     }
     return {name: value for name, value in facts.items() if value}
+
+
+def _import_told(origin: Mapping[str, Any] | None) -> str | None:
+    told = _imported(origin)
+    if told is None:
+        return None
+    without = f", without {'; '.join(told['left_out'])}" if told["left_out"] else ""
+    return f"{told['at']} from {told['archive']}{without}"
 
 
 def _config(config: Mapping[str, Any]) -> Iterator[str]:

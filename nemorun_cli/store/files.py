@@ -3,8 +3,6 @@
 import errno
 import json
 import os
-import shutil
-import time
 from collections.abc import Callable, Iterator, Mapping, Sequence
 from contextlib import contextmanager, suppress
 from dataclasses import dataclass
@@ -56,18 +54,27 @@ class Store:
 
         RefusedError for an id that is taken; StoreError, and no run, when it cannot be written.
         """
-        folder = self._folder(record.id)
-        stage = self._hidden(_STAGES) / record.id
         texts = {_plain(name): text for name, text in files.items()}
         texts[reading.RECORD] = json.dumps(documents.record_to_json(record))
-        with self._changing(record.id, folder):
+
+        def fill(stage: Path) -> None:
+            for name, text in texts.items():
+                writing.write_new(stage / name, text)
+
+        self.adopt(record.id, fill)
+
+    def adopt(self, run_id: str, fill: Callable[[Path], None]) -> None:
+        """Publish a run, which `fill` puts into the folder it is given; errors as `create`."""
+        folder = self._folder(run_id)
+        stage = self._hidden(_STAGES) / f"{run_id}.{os.urandom(4).hex()}"
+        with self._changing(run_id, folder):
             writing.make_folder(stage.parent)
             writing.make_folder(folder.parent)
             self._sweep()
             try:
-                writing.publish(folder, texts, stage=stage)
+                writing.publish(folder, fill, stage=stage)
             except FileExistsError:
-                raise RefusedError(f"there is a run {record.id} already") from None
+                raise RefusedError(f"there is a run {run_id} already") from None
 
     def submitted(self, run_id: str, number: int, handle: JobHandle, *, now: float) -> JobHandle:
         """Record where the n-th submission of a run is; the handle that stands: the first one."""
@@ -222,12 +229,8 @@ class Store:
 
     def _sweep(self) -> None:
         """Delete what killed commands left behind."""
-        for each in _children(self._hidden(_GONE)):
-            shutil.rmtree(each, ignore_errors=True)
-        for each in _children(self._hidden(_STAGES)):
-            with suppress(OSError):
-                if time.time() - each.stat().st_mtime > _DAY:
-                    shutil.rmtree(each, ignore_errors=True)
+        writing.clear(self._hidden(_GONE))
+        writing.clear(self._hidden(_STAGES), older=_DAY)
 
     def _first(
         self,
@@ -287,10 +290,3 @@ def _names(folder: Path) -> list[str]:
             return []
         reason = (error.strerror or str(error)).lower()
         raise StoreError(f"cannot read {folder}: {reason}", hint=_HINT) from None
-
-
-def _children(folder: Path) -> list[Path]:
-    try:
-        return [folder / name for name in os.listdir(folder)]  # noqa: PTH208
-    except OSError:
-        return []

@@ -3,8 +3,9 @@
 import errno
 import os
 import shutil
-from collections.abc import Iterator, Mapping
-from contextlib import contextmanager
+import time
+from collections.abc import Callable, Iterator
+from contextlib import contextmanager, suppress
 from pathlib import Path
 
 _TAKEN = (errno.EEXIST, errno.ENOTEMPTY, errno.ENOTDIR)
@@ -23,15 +24,14 @@ def make_folder(path: Path) -> None:
             raise
 
 
-def publish(folder: Path, texts: Mapping[str, str], *, stage: Path) -> None:
-    """Have a folder with these files appear by one rename; FileExistsError if there is one.
+def publish(folder: Path, fill: Callable[[Path], None], *, stage: Path) -> None:
+    """Have a folder, which `fill` fills, appear by one rename; FileExistsError if there is one.
 
     `stage`, on the same file system, is where it is made; on an error nothing is left of it.
     """
     stage.mkdir(mode=0o700)
     try:
-        for name, text in texts.items():
-            write_new(stage / name, text)
+        fill(stage)
         sync_folder(stage)
         stage.rename(folder)
     except BaseException as error:
@@ -39,6 +39,21 @@ def publish(folder: Path, texts: Mapping[str, str], *, stage: Path) -> None:
         if isinstance(error, OSError) and error.errno in _TAKEN:
             raise FileExistsError(errno.EEXIST, os.strerror(errno.EEXIST)) from None
         raise
+
+
+def clear(folder: Path, *, older: float | None = None) -> None:
+    """Delete what lies in a folder, if it was changed more than `older` seconds ago.
+
+    What cannot be deleted stays.
+    """
+    try:
+        found = [folder / name for name in os.listdir(folder)]  # noqa: PTH208
+    except OSError:
+        return
+    for each in found:
+        with suppress(OSError):
+            if older is None or time.time() - each.stat().st_mtime > older:
+                shutil.rmtree(each, ignore_errors=True)
 
 
 def write_new(path: Path, text: str) -> None:

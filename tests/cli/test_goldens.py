@@ -87,6 +87,7 @@ ERRORS = {
     "nothing to explain": ["explain", "nothing"],
     "a path that is not there": ["explain", "gpt", "optim.lrr"],
     "a bad timeout": ["wait", "--timeout", "soon"],
+    "a file to import that is not there": ["import", "nowhere.nrz"],
 }
 
 

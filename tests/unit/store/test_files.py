@@ -333,12 +333,14 @@ def test_the_fingerprint_of_a_run_just_changed_is_not_relied_on(store: Store, ru
 def test_two_runs_with_one_id_are_made_once(store: Store, runs: Runs) -> None:
     stage = store.home / "runs" / ".new" / runs.id_of(1)
     stage.mkdir(parents=True)
-    (stage / "run.json").write_text("somebody else's")
+    (stage / "run.json").write_text("of somebody who was killed")
 
+    runs.create(1, name="first")
     with pytest.raises(RefusedError):
-        runs.create(1)
+        runs.create(1, name="second")
 
-    assert (stage / "run.json").read_text() == "somebody else's"
+    assert store.read(runs.id_of(1)).record.name == "first"
+    assert (stage / "run.json").read_text() == "of somebody who was killed"
 
 
 def test_a_record_is_json_that_others_can_read(store: Store, runs: Runs) -> None:

@@ -1,0 +1,153 @@
+"""Runs from a file, into the store of this user. Nothing of what they hold is executed."""
+
+import json
+import os
+import shutil
+from dataclasses import dataclass
+from functools import partial
+from pathlib import Path
+
+from nemorun_cli import copying
+from nemorun_cli.actions.wiring import Ports
+from nemorun_cli.archives import contents, reading, unpacking
+from nemorun_cli.archives.manifest import Member
+from nemorun_cli.archives.packing import Source, measure
+from nemorun_cli.archives.reading import Archive
+from nemorun_cli.core.errors import RefusedError
+from nemorun_cli.store import layout, origins
+
+GIBIBYTE = 2**30
+_SHOWN = 3
+
+
+@dataclass(frozen=True, kw_only=True)
+class Allowed:
+    """What an archive may hold."""
+
+    bytes: int = 16 * GIBIBYTE
+    """Of all its files together."""
+    outside_links: bool = False
+    """Whether symbolic links of its code may lead out of it."""
+
+
+@dataclass(frozen=True, kw_only=True)
+class Imported:
+    """What became of the runs of an archive; ids."""
+
+    runs: tuple[str, ...]
+    """All of them."""
+    present: tuple[str, ...]
+    """Those that were there already, as they are in the archive."""
+    left_out: tuple[str, ...]
+    """What the archive does not have of them, in words."""
+
+
+def import_(path: Path, allowed: Allowed, *, ports: Ports) -> Imported:
+    """Record the runs of an archive, with their code, logs and metrics; a second call is safe.
+
+    CorruptError for an archive that is damaged; RefusedError for one that holds more than is
+    allowed, or another run under an id that is taken. On an error no run of it is recorded.
+    """
+    with reading.opened(path) as archive:
+        manifest = archive.manifest
+        _refuse_too_large(archive, allowed, ports.store.home)
+        archive.check()
+        _refuse_changed(archive)
+        _refuse_links(archive, allowed)
+        for run_id in manifest.runs:
+            contents.record_of(archive, run_id)
+        present = tuple(each for each in manifest.runs if _is_present(archive, each, ports))
+        for code_hash in manifest.code:
+            fill = partial(unpacking.unpack_code, archive, code_hash)
+            copying.receive(code_hash, ports.store.code, fill, now=ports.clock())
+        for run_id in manifest.runs:
+            if run_id not in present:
+                ports.store.adopt(run_id, partial(_fill, archive, run_id, ports.clock()))
+        return Imported(
+            runs=manifest.runs,
+            present=present,
+            left_out=tuple(
+                f"{run_id}: {text}"
+                for run_id in manifest.runs
+                for text in _left_out(archive, run_id)
+            ),
+        )
+
+
+def _fill(archive: Archive, run_id: str, now: float, stage: Path) -> None:
+    unpacking.unpack_run(archive, run_id, stage)
+    origin = {
+        "at": now,
+        "on": os.uname().nodename,
+        "archive": archive.path.name,
+        "digest": archive.digest,
+        "left_out": _left_out(archive, run_id),
+        "files": {path: each.sha256 for path, each in archive.manifest.of_run(run_id).items()},
+    }
+    (stage / origins.ORIGIN).write_text(json.dumps(origin))
+
+
+def _left_out(archive: Archive, run_id: str) -> tuple[str, ...]:
+    return archive.manifest.left_out.get(run_id, ())
+
+
+def _refuse_too_large(archive: Archive, allowed: Allowed, home: Path) -> None:
+    total = sum(each.size for each in archive.manifest.members)
+    if total > allowed.bytes:
+        raise RefusedError(
+            f"{archive.path} unpacks to {_amount(total)}, more than {_amount(allowed.bytes)}",
+            hint="--limit GIB allows more",
+        )
+    while not home.exists():
+        home = home.parent
+    if total > (free := shutil.disk_usage(home).free):
+        raise RefusedError(
+            f"{archive.path} unpacks to {_amount(total)}; {home} has room for {_amount(free)}",
+            hint="free some space there, or set NEMORUN_HOME to a folder with room",
+        )
+
+
+def _refuse_changed(archive: Archive) -> None:
+    if wrong := archive.manifest.wrong_code():
+        raise RefusedError(
+            f"{archive.path}: the code {wrong[0][:12]} is not what its hash says",
+            hint="somebody has changed it: do not use it",
+        )
+
+
+def _refuse_links(archive: Archive, allowed: Allowed) -> None:
+    found = [] if allowed.outside_links else unpacking.outside_links(archive)
+    if found:
+        more = f" and {len(found) - _SHOWN} more" if len(found) > _SHOWN else ""
+        raise RefusedError(
+            f"{archive.path}: links lead out of the code: {', '.join(found[:_SHOWN])}{more}",
+            hint="--outside-links takes them as they are, if you know who made the archive",
+        )
+
+
+def _is_present(archive: Archive, run_id: str, ports: Ports) -> bool:
+    """Whether the store has this very run; RefusedError if it has another one of this id."""
+    folder = layout.folder_of(ports.store.home, run_id)
+    if not folder.exists():
+        return False
+    members = {n: each for n, each in archive.manifest.of_run(run_id).items() if "/" not in n}
+    if other := [name for name, each in members.items() if _differs(folder / name, each)]:
+        raise RefusedError(
+            f"there is another run {run_id} already: its {other[0]} is not that of {archive.path}",
+            hint=f"`nemorun rm {run_id}` deletes it",
+        )
+    return True
+
+
+def _differs(path: Path, member: Member) -> bool:
+    """Whether a file of a record, which never changes, is another one than the archive has."""
+    if path.name in contents.CHANGING or not path.exists():
+        return False
+    try:
+        return measure(Source(name=member.name, path=path)) != member
+    except OSError:
+        return True
+
+
+def _amount(size: int) -> str:
+    return f"{size / GIBIBYTE:,.1f} GiB"

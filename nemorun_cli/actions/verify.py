@@ -1,0 +1,150 @@
+"""Whether a run, or an archive of runs, still is what it was."""
+
+from collections.abc import Iterator, Mapping
+from dataclasses import dataclass
+from pathlib import Path
+
+from nemorun_cli import packagers
+from nemorun_cli.actions.select import run_of
+from nemorun_cli.actions.stored import config_of, plan_of
+from nemorun_cli.actions.wiring import Ports
+from nemorun_cli.archives import contents, reading
+from nemorun_cli.archives.packing import Source, measure
+from nemorun_cli.archives.reading import Archive
+from nemorun_cli.core.errors import CorruptError, NemorunError
+from nemorun_cli.core.runs import Run
+from nemorun_cli.store import layout, origins
+
+
+@dataclass(frozen=True, kw_only=True)
+class Finding:
+    """One thing that was looked at."""
+
+    what: str
+    fine: bool
+    seen: str
+
+
+def archive(path: Path) -> Iterator[Finding]:
+    """Look at every byte of an archive; UsageError for a file that cannot be read."""
+    wrong = list(reading.damage(path))
+    for text in wrong:
+        what, _, why = text.partition(": ")
+        yield Finding(what=what, fine=False, seen=why)
+    if wrong:
+        return
+    with reading.opened(path) as found:
+        size = sum(each.size for each in found.manifest.members)
+        told = f"{len(found.manifest.members):,} files, {size:,} bytes, {found.digest[:12]}"
+        yield Finding(what="files", fine=True, seen=told)
+        for code_hash in found.manifest.code:
+            fine = code_hash not in found.manifest.wrong_code()
+            yield Finding(what="code", fine=fine, seen=code_hash)
+        for run_id in found.manifest.runs:
+            yield _archived(found, run_id)
+
+
+def run(argument: str, *, ports: Ports) -> Iterator[Finding]:
+    """Look at all that the store keeps of a run; NotFoundError for one that it does not have."""
+    try:
+        found = run_of(argument, ports=ports)
+    except CorruptError as error:
+        yield Finding(what="run.json", fine=False, seen=error.message)
+        return
+    yield Finding(what="run.json", fine=True, seen=found.id)
+    for problem in found.problems:
+        name, _, why = problem.partition("cannot read its ")[2].partition(": ")
+        yield Finding(what=name, fine=False, seen=why)
+    yield _verdict(found)
+    if found.record.config_hash is not None:
+        yield _config(found, ports)
+    yield _plan(found, ports)
+    yield _events(found, ports)
+    if found.record.code is not None:
+        yield _code(found.record.code, ports)
+    yield from _imported(found, ports)
+
+
+def _archived(found: Archive, run_id: str) -> Finding:
+    """A run of an archive: its record, and its config against the hash in that."""
+    from nemorun_cli.config.canonical import config_hash
+
+    try:
+        record = contents.record_of(found, run_id)
+        if record.config_hash is None:
+            return Finding(what="run", fine=True, seen=run_id)
+        same = config_hash(contents.config_of(found, run_id)) == record.config_hash
+    except NemorunError as error:
+        return Finding(what="run", fine=False, seen=error.message)
+    except (ValueError, KeyError, TypeError, AttributeError, RecursionError):
+        same = False
+    told = run_id if same else f"{run_id}: its config.json is not what was launched"
+    return Finding(what="run", fine=same, seen=told)
+
+
+def _verdict(found: Run) -> Finding:
+    return Finding(what="state", fine=True, seen=found.state.value)
+
+
+def _config(found: Run, ports: Ports) -> Finding:
+    try:
+        config_of(found, ports=ports)
+    except NemorunError as error:
+        return Finding(what="config.json", fine=False, seen=error.message)
+    return Finding(what="config.json", fine=True, seen=found.record.config_hash or "")
+
+
+def _plan(found: Run, ports: Ports) -> Finding:
+    try:
+        plan = plan_of(found, ports=ports)
+        config = plan["files"].get("config.json")
+        if config and config != ports.store.document(found.id, "config.json"):
+            raise CorruptError("its config.json is not the one that the job was given")
+    except NemorunError as error:
+        return Finding(what="plan.json", fine=False, seen=error.message)
+    return Finding(what="plan.json", fine=True, seen=f"{len(plan['files'])} files")
+
+
+def _events(found: Run, ports: Ports) -> Finding:
+    try:
+        text = ports.store.document(found.id, "events.jsonl")
+    except NemorunError:
+        return Finding(what="events.jsonl", fine=True, seen="none")
+    lines = len([line for line in text.split("\n") if line.strip()])
+    torn = lines - len(list(ports.store.events(found.id)))
+    told = f"{torn} of {lines} lines cannot be read" if torn else f"{lines} lines"
+    return Finding(what="events.jsonl", fine=not torn, seen=told)
+
+
+def _code(code: Mapping[str, object], ports: Ports) -> Finding:
+    code_hash = str(code["hash"])
+    folder = ports.store.code / code_hash
+    if not folder.is_dir():
+        return Finding(what="code", fine=False, seen=f"{folder} is gone")
+    if not packagers.verify(folder, code_hash):
+        return Finding(what="code", fine=False, seen=f"{folder} is not what it was")
+    return Finding(what="code", fine=True, seen=code_hash)
+
+
+def _imported(found: Run, ports: Ports) -> Iterator[Finding]:
+    """The files of an imported run, each against the archive that it came from."""
+    try:
+        origin = origins.origin_of(ports.store.home, found.id)
+    except CorruptError as error:
+        yield Finding(what=origins.ORIGIN, fine=False, seen=error.message)
+        return
+    if origin is None:
+        return
+    folder, fine = layout.folder_of(ports.store.home, found.id), True
+    for name, sha256 in origin["files"].items():
+        if name in contents.CHANGING:
+            continue
+        try:
+            same = measure(Source(name=name, path=folder / name)).sha256 == sha256
+        except OSError:
+            same = False
+        if not same:
+            fine = False
+            yield Finding(what=name, fine=False, seen="it is not what was imported")
+    if fine:
+        yield Finding(what="files", fine=True, seen=f"{len(origin['files'])} as imported")

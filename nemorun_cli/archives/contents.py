@@ -1,0 +1,82 @@
+"""The runs of an archive, once they are known to be runs that have ended."""
+
+import json
+from collections.abc import Mapping
+from pathlib import PurePosixPath
+from typing import Any
+
+from nemorun_cli.archives.manifest import Member, is_hash
+from nemorun_cli.archives.reading import Archive
+from nemorun_cli.core.errors import CorruptError
+from nemorun_cli.core.ids import key_of
+from nemorun_cli.core.jobs import Code
+from nemorun_cli.core.runs import RunRecord
+from nemorun_cli.store import documents
+
+CHANGING = ("labels.json", "events.jsonl", "observed.json")
+"""What of a record may have changed since it was exported, and does not make it another run."""
+_LARGEST = 2**28
+
+
+def record_of(archive: Archive, run_id: str) -> RunRecord:
+    """The record of a run of the archive.
+
+    CorruptError for one that is none, that has not ended, or that names places outside its own.
+    """
+    try:
+        return _checked(archive, run_id)
+    except (ValueError, TypeError, KeyError) as error:
+        raise CorruptError(
+            f"{archive.path}: {run_id} is no run that was exported: {error}"
+        ) from None
+
+
+def config_of(archive: Archive, run_id: str) -> Any:  # noqa: ANN401
+    """The JSON of its config.json; ValueError for one that is none."""
+    return _value(archive, archive.manifest.of_run(run_id), "config.json")
+
+
+def _checked(archive: Archive, run_id: str) -> RunRecord:
+    members = archive.manifest.of_run(run_id)
+    record = documents.record_from_json(_value(archive, members, "run.json"))
+    if record.id != run_id:
+        raise ValueError(f"run.json: it is that of {record.id}")
+    documents.verdict_from_json(_value(archive, members, "verdict.json"))
+    for name in members:
+        if name.startswith("submitted-"):
+            handle = documents.handle_from_json(_value(archive, members, name))
+            if handle.key != key_of(run_id, 1):
+                raise ValueError(f"{name}: it is that of {handle.key}")
+    if record.code is not None:
+        _check_code(record.code)
+    if "plan.json" in members:
+        _check_links(_value(archive, members, "plan.json"))
+    return record
+
+
+def _value(archive: Archive, members: Mapping[str, Member], name: str) -> Any:  # noqa: ANN401
+    if name not in members:
+        raise ValueError(f"it has no {name}")
+    if members[name].size > _LARGEST:
+        raise ValueError(f"{name}: it is too large")
+    try:
+        return json.loads(archive.content(members[name]))
+    except (ValueError, RecursionError):
+        raise ValueError(f"{name}: it is not JSON") from None
+
+
+def _check_code(value: Mapping[str, Any]) -> None:
+    code = Code(**{name: each for name, each in value.items() if name in Code.__annotations__})
+    if not is_hash(code.hash) or not all(map(_is_inside, code.entries)):
+        raise ValueError("run.json: its code lies elsewhere")
+
+
+def _check_links(plan: Any) -> None:  # noqa: ANN401
+    links = plan["links"]
+    if not all(_is_inside(name) and isinstance(to, str) for name, to in links.items()):
+        raise ValueError("plan.json: it links to what it may not")
+
+
+def _is_inside(name: Any) -> bool:  # noqa: ANN401
+    path = PurePosixPath(name)
+    return not path.is_absolute() and path.parts != () and ".." not in path.parts

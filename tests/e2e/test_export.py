@@ -1,0 +1,172 @@
+"""A run travels as one file, and is all there where it arrives."""
+
+import json
+import shutil
+import subprocess
+import sys
+from pathlib import Path
+from typing import Any
+
+import pytest
+
+from tests.conftest import NEMORUN, Nemorun
+
+MEBIBYTE = 2**20
+
+
+@pytest.fixture
+def elsewhere(tmp_path: Path) -> Nemorun:
+    """The command on a machine that has never seen the project."""
+    for name in ("their-home", "their-folder"):
+        (tmp_path / name).mkdir()
+    return Nemorun(home=tmp_path / "their-home", cwd=tmp_path / "their-folder")
+
+
+def shown(nemorun: Nemorun, run_id: str) -> dict[str, Any]:
+    run: dict[str, Any] = json.loads(nemorun.ok("show", run_id, "--json"))["run"]
+    return run
+
+
+def test_a_run_gives_the_same_where_nothing_of_it_is_known(
+    tiny: Nemorun, elsewhere: Nemorun, project: Path, tmp_path: Path
+) -> None:
+    run_id = tiny.ok("launch", "--wait", "tiny", "optim.lr=0.5", "steps=4", "--tag", "paper")
+    before, output = shown(tiny, run_id), tiny.ok("logs", run_id)
+    path = tiny.ok("export", run_id, "-o", str(tmp_path / "x.nrz"))
+    shutil.rmtree(project)
+    tiny.store.rename(tmp_path / "away")
+    subprocess.run([sys.executable, "-m", "venv", "--without-pip", tmp_path / "bare"], check=True)
+
+    assert elsewhere.ok("import", path) == run_id
+    untrusted = elsewhere("rerun", run_id)
+    again = elsewhere.ok(
+        *("rerun", run_id, "--trust", "--wait", "-x", f"python={tmp_path / 'bare/bin/python'}")
+    )
+
+    assert (untrusted.code, untrusted.out) == (2, "")
+    assert "--trust" in untrusted.err
+    imported, repeated = shown(elsewhere, run_id), shown(elsewhere, again)
+    told = ("metrics", "config", "config_hash", "overrides", "code_hash", "state")
+    for name in told:
+        assert imported[name] == repeated[name] == before[name]
+    for name in ("tags", "attempts", "events", "plan", "created_at", "host"):
+        assert imported[name] == before[name]
+    assert repeated["parent"] == run_id
+    assert elsewhere.ok("logs", run_id) == elsewhere.ok("logs", again) == output
+    assert imported["imported"]["archive"] == "x.nrz"
+    assert repeated["imported"] is None
+
+
+def test_an_imported_run_is_read_like_any_other(
+    nemorun: Nemorun, elsewhere: Nemorun, tmp_path: Path
+) -> None:
+    script = "echo 1st; [ $NEMORUN_ATTEMPT = 3 ] || exit 7"
+    run_id = nemorun.ok("launch", "--wait", "-x", "retries=2", "command", "--", "sh", "-c", script)
+    nemorun.ok("export", "last", "-o", str(tmp_path / "x.nrz"))
+    shutil.rmtree(nemorun.store)
+
+    elsewhere.ok("import", str(tmp_path / "x.nrz"))
+
+    assert elsewhere.ok("list", "--quiet") == run_id
+    assert elsewhere.ok("logs", "--follow") == "1st\n1st\n1st"
+    assert elsewhere("wait", "last").code == 0
+    assert len(shown(elsewhere, "last")["attempts"]) == 3
+    logs = Path(elsewhere.ok("logs", "--path"))
+    assert (logs / "3" / "0.log").read_text() == "1st\n"
+    assert elsewhere.ok("verify", "last").count("ok\t") >= 5
+    elsewhere.ok("cancel", "last")
+    elsewhere.ok("rm", "last")
+    assert elsewhere.ok("list") == ""
+    assert not logs.exists()
+
+
+def test_several_runs_share_their_code_and_a_pipe(
+    tiny: Nemorun, elsewhere: Nemorun, tmp_path: Path
+) -> None:
+    ids = [tiny.ok("launch", "--wait", "tiny", f"steps={n}") for n in (1, 2)]
+    path = tmp_path / "piped.nrz"
+    with path.open("wb") as file:
+        subprocess.run(
+            [NEMORUN, "export", *ids, "-o", "-"],
+            env=tiny.environment(),
+            cwd=tiny.cwd,
+            stdout=file,
+            check=True,
+        )
+
+    found = json.loads(elsewhere.ok("import", str(path), "--json"))
+
+    assert [run["id"] for run in found["runs"]] == sorted(ids)
+    assert len(list((elsewhere.store / "code").glob("[0-9a-f]*"))) == 1
+    assert elsewhere.ok("import", str(path)).splitlines() == sorted(ids)
+    assert "there already" in elsewhere("import", str(path)).err
+
+
+def test_no_secret_is_in_the_file_and_what_is_recorded_is(nemorun: Nemorun, tmp_path: Path) -> None:
+    nemorun.env["WORD"] = "canary-4711"
+    options = ("--secret", "WORD", "--env", "PLACE=harbour-7")
+    nemorun.ok("launch", "--wait", *options, "command", "--", "sh", "-c", 'echo "${#WORD}"')
+
+    nemorun.ok("export", "last", "-o", "x.nrz")
+
+    shutil.unpack_archive(nemorun.cwd / "x.nrz", tmp_path / "unpacked", "zip")
+    held = b"".join(
+        each.read_bytes() for each in (tmp_path / "unpacked").rglob("*") if each.is_file()
+    )
+    assert b"canary" not in held
+    assert b"WORD" in held
+    assert b"harbour-7" in held
+
+
+def test_a_run_that_is_alive_is_not_exported(nemorun: Nemorun) -> None:
+    run_id = nemorun.ok("launch", "command", "sleep", "60")
+
+    done = nemorun("export", run_id)
+
+    assert done.code == 2
+    assert "nemorun wait" in done.err
+    assert list(nemorun.cwd.glob("*.nrz")) == []
+    nemorun.ok("cancel", run_id)
+
+
+def test_a_file_that_was_damaged_is_told_and_not_taken(
+    nemorun: Nemorun, elsewhere: Nemorun
+) -> None:
+    nemorun.ok("launch", "--wait", "command", "true")
+    path = nemorun.cwd / nemorun.ok("export", "last")
+    assert nemorun("verify", path.name).code == 0
+    data = bytearray(path.read_bytes())
+    data[len(data) // 2] ^= 1
+    path.write_bytes(data)
+
+    checked = nemorun("verify", str(path), "--json")
+    taken = elsewhere("import", str(path), "--json")
+
+    assert checked.code == 1
+    assert [each["ok"] for each in json.loads(checked.out)["checks"]] == [False]
+    assert taken.code == 1
+    assert json.loads(taken.err)["error"]["code"] == "corrupt"
+    assert elsewhere.ok("list") == ""
+
+
+def test_a_long_log_needs_no_memory(nemorun: Nemorun, elsewhere: Nemorun, tmp_path: Path) -> None:
+    run_id = nemorun.ok("launch", "--wait", "command", "true")
+    log = nemorun.store / "jobs" / f"{run_id}-1" / "logs" / "1" / "0.log"
+    with log.open("r+b") as file:
+        file.truncate(96 * MEBIBYTE)
+    path = str(tmp_path / "x.nrz")
+
+    for each, arguments in (
+        (nemorun, ("export", run_id, "-o", path)),
+        (elsewhere, ("import", path)),
+    ):
+        limited = 'ulimit -v 90000 && exec "$@"'
+        subprocess.run(
+            ["sh", "-c", limited, "sh", NEMORUN, *arguments],
+            env=each.environment(),
+            cwd=each.cwd,
+            check=True,
+        )
+
+    logs = Path(elsewhere.ok("logs", run_id, "--path"))
+    assert (logs / "1" / "0.log").stat().st_size == 96 * MEBIBYTE
