@@ -19,7 +19,7 @@ machine:
 $(STAMP): pyproject.toml constraints.txt | machine
 	@test -n "$(PYTHON)" || { echo "Python 3.11 or newer is needed; set PYTHON=..." >&2; exit 1; }
 	test -x $(BIN)/python || $(PYTHON) -m venv $(VENV)
-	$(BIN)/python -m pip install --quiet --disable-pip-version-check -c constraints.txt -e '.[dev,torch,ssh,docker,ray]'
+	$(BIN)/python -m pip install --quiet --disable-pip-version-check -c constraints.txt -e '.[dev,torch,ssh,docker,ray,tensorboard]'
 	@touch $@
 
 demo: $(STAMP) ## set everything up and train a model through nemorun

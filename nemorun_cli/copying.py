@@ -28,8 +28,8 @@ def copy(tree: Tree, store: Path, *, now: float, hashes: Hashes) -> Tree:
 
     Of the snapshot that was stored last, what is unchanged is not copied but shared.
     """
+    before = store / hashes.last if hashes.last else None
     with _staged(store, now) as stage:
-        before = store / hashes.last if hashes.last else None
         tree = _copied(tree, stage, before, hashes.unchanged)
         _publish(stage, store / tree.hash)
     return tree

@@ -2,15 +2,16 @@
 
 import json
 import os
-from collections.abc import Iterator, Mapping
+from collections.abc import Iterable, Iterator, Mapping
 from dataclasses import replace
 from pathlib import Path
 from typing import Any
 
-from nemorun_cli import jobfiles
+from nemorun_cli import jobfiles, trees
 from nemorun_cli.core.jobs import JobStatus, Plan
 from nemorun_cli.core.runs import Process
 from nemorun_cli.jobfiles import JobFiles
+from nemorun_cli.logfiles import offset_of_tail
 
 
 def write(path: Path, text: str) -> None:
@@ -99,14 +100,24 @@ def environment(folder: Path) -> dict[str, Any] | None:
     return jobfiles.environment_of(_text(folder / "environment.json"))
 
 
-def read_lines(path: Path) -> Iterator[dict[str, Any]]:
-    """The JSON objects of a file that holds one a line; torn lines are passed over."""
+def read_lines(path: Path, *, tail: int | None = None) -> Iterator[dict[str, Any]]:
+    """The JSON objects of a file that holds one a line; torn lines are passed over.
+
+    With `tail`, those of the last lines alone.
+    """
     try:
-        file = path.open(errors="replace")
+        start = 0 if tail is None else offset_of_tail(path, tail)[0]
+        file = path.open("rb")
     except OSError:
         return
     with file:
-        yield from jobfiles.objects(file)
+        file.seek(start)
+        yield from jobfiles.objects(line.decode(errors="replace") for line in file)
+
+
+def sizes(folder: Path, keys: Iterable[str]) -> dict[str, int]:
+    """Bytes in each of these folders that is there; what links lead to is elsewhere."""
+    return {key: trees.bytes_in(folder / key) for key in keys if (folder / key).is_dir()}
 
 
 def _text(path: Path) -> str:

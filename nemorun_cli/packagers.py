@@ -39,6 +39,20 @@ def measure(  # noqa: PLR0913 # As `take`.
     return code
 
 
+def look(  # noqa: PLR0913 # As `take`.
+    root: Path,
+    store: Path,
+    *,
+    home: Path,
+    now: float,
+    only: Sequence[str] | None = None,
+    also: Also = _NOTHING_ELSE,
+) -> Tree:
+    """The files that such a snapshot would hold, however large. Nothing is written."""
+    listings = _gathered(root, also, only=only, home=home).listings
+    return scan(listings, Hashes.of(root, store / _CACHE), now=now, without=home, limit=None)
+
+
 def take(  # noqa: PLR0913 # All of them say what the snapshot is of, or where it goes.
     root: Path,
     store: Path,

@@ -11,6 +11,7 @@ def payload_files(config: str | None) -> dict[str, str]:
         files |= {
             "shim/fiddle/__init__.py": job / "shim" / "fiddle.py",
             "shim/nemorun_cli/__init__.py": job / "shim" / "nemorun_cli.py",
+            "shim/nemorun_cli/track.py": Path(__file__).with_name("track.py"),
             "shim/nemorun_cli/job/__init__.py": job / "__init__.py",
             "shim/nemorun_cli/job/track.py": job / "track.py",
         }

@@ -8,8 +8,7 @@ from typing import TYPE_CHECKING, Any
 
 import fiddle as fdl
 
-from nemorun_cli import factory, recipe
-from nemorun_cli.job.track import track
+from nemorun_cli import factory, recipe, track
 
 if TYPE_CHECKING:
     from collections.abc import Iterator
@@ -131,7 +130,7 @@ def train(
         accuracy = share_right(module, test_x, test_y)
         mean = total / len(train_x)
         print(f"epoch {epoch:3}/{epochs}  loss {mean:.4f}  test accuracy {accuracy:.2%}")
-        track(step=epoch, loss=mean, accuracy=accuracy)
+        track.log(step=epoch, loss=mean, accuracy=accuracy)
     torch.save(module.state_dict(), "model.pt")
     print(f"final test accuracy {accuracy:.2%}")
     return accuracy
@@ -200,7 +199,7 @@ def train_on_ray(  # noqa: PLR0913 # As `train`.
         accuracy = share_right(module, test_x, test_y)
         mean = total / len(train_x)
         print(f"epoch {epoch:3}/{epochs}  loss {mean:.4f}  test accuracy {accuracy:.2%}")
-        track(step=epoch, loss=mean, accuracy=accuracy)
+        track.log(step=epoch, loss=mean, accuracy=accuracy)
     torch.save(module.state_dict(), "model.pt")
     print(f"final test accuracy {accuracy:.2%}")
     ray.shutdown()

@@ -16,8 +16,7 @@ from typing import TYPE_CHECKING, Literal
 
 import fiddle as fdl
 
-from nemorun_cli import recipe
-from nemorun_cli.job.track import track
+from nemorun_cli import recipe, track
 
 if TYPE_CHECKING:
     import torch
@@ -210,7 +209,7 @@ class Report:
         mean, speed = sum(self.losses) / count, self.tokens * count / (now - self.since)
         self.since, self.losses = now, []
         self.say(f"step {step:5}/{steps}  loss {mean:.4f}  lr {rate:.1e}  {speed:,.0f} tokens/s")
-        track(step=step, loss=mean, lr=rate, tokens_per_second=speed)
+        track.log(step=step, loss=mean, lr=rate, tokens_per_second=speed)
 
 
 def newest_state(folder: Path, module: nn.Module, optimizer: torch.optim.Optimizer) -> int:

@@ -4,15 +4,14 @@ import time
 
 import fiddle as fdl
 
-from nemorun_cli import recipe
-from nemorun_cli.job.track import track
+from nemorun_cli import recipe, track
 
 
 def greet(greeting: str, *, steps: int, pause: float) -> None:
     """Print the greeting once a step, `pause` seconds apart."""
     for step in range(1, steps + 1):
         print(f"step {step}/{steps}: {greeting}")
-        track(step=step, progress=step / steps)
+        track.log(step=step, progress=step / steps)
         if step < steps:
             time.sleep(pause)  # noqa: TID251 # A job takes time; that is what is shown here.
 

@@ -6,20 +6,19 @@ from pathlib import Path
 from typing import Any
 
 from nemorun_cli import executors, packagers, settings
-from nemorun_cli.actions import contents, settle, snapshots
+from nemorun_cli.actions import contents, scope, settle
 from nemorun_cli.actions.launch import Content, Prepared, prepare
 from nemorun_cli.actions.requests import Request, Surroundings
-from nemorun_cli.actions.stored import plan_of
+from nemorun_cli.actions.stored import plan_of, stored_code, typed_settings
 from nemorun_cli.actions.wiring import Ports
 from nemorun_cli.companions import Also
-from nemorun_cli.core.errors import NotFoundError, RefusedError, UsageError
-from nemorun_cli.core.jobs import Code, Repository
+from nemorun_cli.core.errors import RefusedError, UsageError
+from nemorun_cli.core.jobs import Code
 from nemorun_cli.core.runs import Run
-from nemorun_cli.store import origins
+from nemorun_cli.store import origins, snapshots
 
 EVERYTHING = "*"
 """The setting `link` for all ignored entries at the top of the project."""
-_REPOSITORY = frozenset(each.name for each in fields(Repository))
 Packager = Callable[[Path, str, Sequence[str] | None, Also], Code]
 """Makes, or only measures, the snapshot of a project for a job that starts in a folder of it.
 
@@ -30,9 +29,22 @@ Where there is no project, it is told which files alone are wanted; and what is 
 def snapshot(ports: Ports) -> Packager:
     """The packager of a launch: it stores the snapshot."""
     store = ports.store
-    return lambda root, workdir, only, also: packagers.take(
-        root, store.code, home=store.home, workdir=workdir, now=ports.clock(), only=only, also=also
-    )
+
+    def take(root: Path, workdir: str, only: Sequence[str] | None, also: Also) -> Code:
+        with snapshots.safe(store.code):
+            code = packagers.take(
+                root,
+                store.code,
+                home=store.home,
+                workdir=workdir,
+                now=ports.clock(),
+                only=only,
+                also=also,
+            )
+            snapshots.touch(Path(code.path))
+        return code
+
+    return take
 
 
 def measure(ports: Ports) -> Packager:
@@ -59,7 +71,7 @@ def launch(
     content, own_file = contents.of_recipe(recipe, request, around)
     chosen = settings.load(environ=around.environ, root=around.root)
     settled = _settled(request, around, chosen, ports=ports)
-    also = snapshots.also(request, around, chosen, settled.resources)
+    also = scope.also(request, around, chosen, settled.resources)
     label, now = request.label, ports.clock()
     if around.root is None:
         workdir = "." if content.argv is None else str(around.cwd)
@@ -76,7 +88,7 @@ def launch(
     code = package(around.root, workdir, None, also)
     links = _links(around.root, code, settled.resources.link)
     made = prepare(content, settled, label, code=code, workdir=workdir, links=links, now=now)
-    return replace(made, notices=(*snapshots.notices(code), *made.notices))
+    return replace(made, notices=(*scope.notices(code), *made.notices))
 
 
 def rerun(run: Run, request: Request, around: Surroundings, *, ports: Ports) -> Prepared:
@@ -91,11 +103,13 @@ def rerun(run: Run, request: Request, around: Surroundings, *, ports: Ports) -> 
             f"{run.id} was imported: launching it executes code that came with it",
             hint="--trust does so; `nemorun show` tells where it comes from",
         )
-    code = _stored_code(run, ports)
+    code = stored_code(run, ports=ports)
+    executor = request.executor or record.profile or record.executor
+    typed, left = _carried(run, executor, around)
     again = replace(
         request,
-        executor=request.executor or record.profile or record.executor,
-        settings=(*_typed(record.settings), *request.settings),
+        executor=executor,
+        settings=(*typed, *request.settings),
         env=(*_variables(record.environment), *request.env),
         secrets=tuple(dict.fromkeys([*record.environment.get("secrets", ()), *request.secrets])),
         label=replace(
@@ -122,10 +136,19 @@ def rerun(run: Run, request: Request, around: Surroundings, *, ports: Ports) -> 
         links={name: to for name, to in outside.items() if name not in gone},
         now=ports.clock(),
     )
-    notices = tuple(
-        f"the job does without {name}: there is no {to} here" for name, to in gone.items()
-    )
+    notices = [f"{executor} has no such setting, left out: -x {text}" for text in left]
+    notices += [f"the job does without {name}: there is no {to} here" for name, to in gone.items()]
     return replace(prepared, notices=(*notices, *prepared.notices))
+
+
+def _carried(run: Run, executor: str, around: Surroundings) -> tuple[list[str], list[str]]:
+    """The settings typed for a run: those that an executor has too, and those that it has not."""
+    chosen = settings.load(environ=around.environ, root=around.root)
+    kind: Any = executors.load(settings.choose(chosen, executor).executor)
+    known = {each.name for each in (*fields(kind), *fields(kind.Resources)) if each.metadata}
+    typed = typed_settings(run)
+    kept = [text for text in typed if text.partition("=")[0] in known]
+    return kept, [text for text in typed if text not in kept]
 
 
 def _settled(
@@ -165,32 +188,6 @@ def _no_project(content: Content, around: Surroundings, own_file: Path | None) -
     if own_file is None:
         return "no project here: the job uses the recipe as it is installed"
     return f"no project here: of your code only {own_file.name} goes with the job"
-
-
-def _stored_code(run: Run, ports: Ports) -> Code | None:
-    record = run.record
-    if record.code is None:
-        return None
-    known = {each.name for each in fields(Code)}
-    values: dict[str, Any] = {name: each for name, each in record.code.items() if name in known}
-    lists = {name: tuple(each) for name, each in values.items() if isinstance(each, list)}
-    lists["repositories"] = tuple(
-        Repository(**{name: each[name] for name in _REPOSITORY if name in each})
-        for each in values.get("repositories", ())
-    )
-    code = Code(**{**values, **lists, "path": str(ports.store.code / values["hash"])})
-    if not Path(code.path).is_dir():
-        raise NotFoundError(
-            f"the code of {run.id} is not in the store any more",
-            hint=f"launch {record.recipe} again from its project",
-        )
-    return code
-
-
-def _typed(values: Mapping[str, Any]) -> list[str]:
-    """The settings that were typed at the launch, as they would be typed again."""
-    typed = {name: each for name, each in values.items() if each["source"] == "-x"}
-    return [f"{name}={each['text']}" for name, each in typed.items()]
 
 
 def _variables(environment: Mapping[str, Any]) -> list[str]:

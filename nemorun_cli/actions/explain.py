@@ -35,7 +35,7 @@ def of(
     A recipe's name comes before a run's. Of a run nothing is imported or executed. NotFoundError
     if there is neither; UsageError for a path that the config does not have.
     """
-    if not _is_recipe(subject, around):
+    if not is_recipe(subject, around):
         return _of_run(subject, path, changes, ports=ports)
     from nemorun_cli.config.recipe import resolve
 
@@ -69,7 +69,8 @@ def _of_run(subject: str, path: str | None, changes: "Changes", *, ports: Ports)
     return Explanation(recipe=run.record.recipe, run=run, values=values)
 
 
-def _is_recipe(subject: str, around: Surroundings) -> bool:
+def is_recipe(subject: str, around: Surroundings) -> bool:
+    """Whether a text names a recipe of the project or of what is installed."""
     if ":" in subject or "(" in subject:
         return True
     from nemorun_cli.config.discover import catalogue

@@ -16,6 +16,8 @@ from nemorun_cli.core.errors import NotSentError, RefusedError, UsageError
 from nemorun_cli.core.ids import key_of, new_id
 from nemorun_cli.core.jobs import Code, JobSpec, JobState, JobStatus, Plan
 from nemorun_cli.core.runs import Run, RunRecord
+from nemorun_cli.core.sameness import mark_of
+from nemorun_cli.store.twins import Twins
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -104,11 +106,22 @@ def submit(prepared: Prepared, *, ports: Ports) -> Run:
     On return the back-end has the job. RefusedError and NotSentError: it does not, and the run is
     recorded as FAILED. After any other end, a SIGKILL included, the next observer finds out.
     """
-    record, spec = prepared.record, prepared.spec
+    return hand_over(write_down(prepared, ports=ports), prepared, ports=ports)
+
+
+def write_down(prepared: Prepared, *, ports: Ports) -> Run:
+    """Record the run, before any back-end knows it."""
+    record = prepared.record
     ports.store.create(record, _files(prepared))
-    run = Run(record=record, tags=record.tags)
+    if (mark := mark_of(record)) is not None:
+        Twins(home=ports.store.home, mark=mark).add(record.id)
+    return Run(record=record, tags=record.tags)
+
+
+def hand_over(run: Run, prepared: Prepared, *, ports: Ports) -> Run:
+    """Hand a recorded run to its executor; the promises are those of `submit`."""
     try:
-        handle = prepared.settled.executor.submit(spec)
+        handle = prepared.settled.executor.submit(prepared.spec)
     except (RefusedError, UsageError) as error:
         conclude(run, lifecycle.refused(error.message), ports=ports, evidence="the submitter")
         raise
@@ -116,7 +129,7 @@ def submit(prepared: Prepared, *, ports: Ports) -> Run:
         silent = lifecycle.never_submitted(error.message)
         conclude(run, silent, ports=ports, evidence="the submitter")
         raise
-    handle = ports.store.submitted(record.id, 1, handle, now=ports.clock())
+    handle = ports.store.submitted(run.id, 1, handle, now=ports.clock())
     return replace(run, handle=handle, status=JobStatus(state=JobState.PENDING))
 
 

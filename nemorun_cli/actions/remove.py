@@ -20,7 +20,12 @@ def remove(runs: Sequence[Run], *, ports: Ports) -> None:
             hint=f"`nemorun cancel {' '.join(live)}` first",
         )
     for run in seen:
-        executor = ports.executor_of(run.record)
-        if isinstance(executor, CanRemove):
-            executor.remove(key_of(run.id, 1))
-        ports.store.remove(run.id)
+        remove_ended(run, ports=ports)
+
+
+def remove_ended(run: Run, *, ports: Ports) -> None:
+    """Delete a run that is known to have ended, its job folder first; if that fails, nothing."""
+    executor = ports.executor_of(run.record)
+    if isinstance(executor, CanRemove):
+        executor.remove(key_of(run.id, 1))
+    ports.store.remove(run.id)

@@ -2,16 +2,21 @@
 
 from collections.abc import Callable, Mapping
 from dataclasses import dataclass
-from typing import Any
+from typing import Any, TypeVar
 
 from nemorun_cli.actions.environment import environment_of
 from nemorun_cli.actions.observe import refresh
 from nemorun_cli.actions.stored import config_of, plan_of
 from nemorun_cli.actions.wiring import Ports
-from nemorun_cli.core.errors import NemorunError
+from nemorun_cli.config.diff import Difference, differences
+from nemorun_cli.core.errors import NemorunError, NotFoundError
 from nemorun_cli.core.ports import HasMetrics
 from nemorun_cli.core.runs import Run
 from nemorun_cli.store import origins
+
+_Value = TypeVar("_Value")
+_RECENT = 10_000
+"""Lines of what a run has tracked in which the last value of each metric is looked for."""
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -22,6 +27,8 @@ class Details:
     config: Mapping[str, Any] | None
     plan: Mapping[str, Any] | None
     events: tuple[Mapping[str, Any], ...]
+    changes: tuple[Difference, ...]
+    """What of the config is otherwise than in the run that it comes from."""
     metrics: Mapping[str, Any]
     """The last value of each metric that the run tracked."""
     environment: Mapping[str, Any] | None = None
@@ -39,6 +46,7 @@ def details(run: Run, *, ports: Ports) -> Details:
         run=seen.runs[0],
         config=_read(problems, lambda: config_of(run, ports=ports)),
         plan=_read(problems, lambda: plan_of(run, ports=ports)),
+        changes=_read(problems, lambda: changes(run, ports=ports)) or (),
         events=tuple(ports.store.events(run.id)),
         metrics=_read(problems, lambda: metrics(seen.runs[0], ports=ports)) or {},
         environment=_read(problems, lambda: environment_of(seen.runs[0], ports=ports)),
@@ -57,7 +65,7 @@ def metrics(run: Run, *, ports: Ports) -> dict[str, Any]:
         return {}
     last: dict[str, Any] = {}
     if isinstance(executor, HasMetrics):
-        for entry in executor.metrics(run.handle):
+        for entry in executor.metrics(run.handle, tail=_RECENT):
             if entry.get("step") is not None:
                 last["step"] = entry["step"]
             if isinstance(values := entry.get("metrics"), dict):
@@ -65,9 +73,19 @@ def metrics(run: Run, *, ports: Ports) -> dict[str, Any]:
     return last
 
 
-def _read(
-    problems: list[str], work: Callable[[], Mapping[str, Any] | None]
-) -> Mapping[str, Any] | None:
+def changes(run: Run, *, ports: Ports) -> tuple[Difference, ...]:
+    """What a run's config has otherwise than that of the run it comes from, if that is there."""
+    if run.record.parent is None:
+        return ()
+    try:
+        before = config_of(ports.store.read(run.record.parent), ports=ports)
+    except NotFoundError:
+        return ()
+    after = config_of(run, ports=ports)
+    return () if before is None or after is None else differences(before, after)
+
+
+def _read(problems: list[str], work: Callable[[], _Value]) -> _Value | None:
     """What the work returns; what is wrong with it becomes one more problem."""
     try:
         return work()

@@ -1,11 +1,16 @@
 """The documents that were stored with a run, once they are known to be what was stored."""
 
 import json
+from dataclasses import fields
 from typing import Any
 
 from nemorun_cli.actions.wiring import Ports
 from nemorun_cli.core.errors import CorruptError, NemorunError, NotFoundError
+from nemorun_cli.core.jobs import Code, Repository
 from nemorun_cli.core.runs import Run
+from nemorun_cli.store import snapshots
+
+_REPOSITORY = frozenset(each.name for each in fields(Repository))
 
 
 def config_of(run: Run, *, ports: Ports) -> dict[str, Any] | None:
@@ -76,6 +81,37 @@ def origins_of(run: Run, *, ports: Ports) -> dict[str, Any]:
     except NemorunError:
         return {}
     return {path: told for path, told in found.items() if _is_told(told)}
+
+
+def stored_code(run: Run, *, ports: Ports) -> Code | None:
+    """The snapshot that the run was made from; None if it had none.
+
+    The store may have moved since. NotFoundError if the snapshot is not in it any more.
+    """
+    record = run.record
+    if record.code is None:
+        return None
+    known = {each.name for each in fields(Code)}
+    values: dict[str, Any] = {name: each for name, each in record.code.items() if name in known}
+    path = ports.store.code / values["hash"]
+    lists = {name: tuple(each) for name, each in values.items() if isinstance(each, list)}
+    lists["repositories"] = tuple(
+        Repository(**{name: each[name] for name in _REPOSITORY if name in each})
+        for each in values.get("repositories", ())
+    )
+    code = Code(**{**values, **lists, "path": str(path)})
+    if not snapshots.claim(path):
+        raise NotFoundError(
+            f"the code of {run.id} is not in the store any more",
+            hint=f"launch {record.recipe} again from its project",
+        )
+    return code
+
+
+def typed_settings(run: Run) -> list[str]:
+    """The settings that were typed at the launch, as they would be typed again."""
+    typed = {name: each for name, each in run.record.settings.items() if each["source"] == "-x"}
+    return [f"{name}={each['text']}" for name, each in typed.items()]
 
 
 def _is_told(told: Any) -> bool:  # noqa: ANN401

@@ -6,6 +6,7 @@ from datetime import UTC, datetime
 from typing import Any
 
 from nemorun_cli.core.jobs import Attempt
+from nemorun_cli.core.metrics import Summary
 from nemorun_cli.core.runs import SCHEMA_VERSION, Run
 
 
@@ -55,6 +56,28 @@ def attempt_object(attempt: Attempt) -> dict[str, Any]:
     """One attempt of a run."""
     times = {"started_at": iso(attempt.started_at), "ended_at": iso(attempt.ended_at)}
     return {**asdict(attempt), **times}
+
+
+def summary_object(summary: Summary) -> dict[str, Any]:
+    """What one metric comes to."""
+    return {
+        "metric": summary.name,
+        "rank": summary.rank,
+        "last": finite(summary.last),
+        "last_step": summary.last_step,
+        "min": finite(summary.least),
+        "min_step": summary.least_step,
+        "max": finite(summary.most),
+        "max_step": summary.most_step,
+        "count": summary.count,
+    }
+
+
+def finite(value: float) -> float | str:
+    """A number as JSON can carry it: `nan`, `inf` and `-inf` are texts."""
+    import math
+
+    return value if math.isfinite(value) else str(value)
 
 
 def document(**keys: object) -> dict[str, Any]:

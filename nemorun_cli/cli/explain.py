@@ -47,7 +47,7 @@ def command(
     elif len(found.values) == 1:
         _show_one(found.values[0])
     else:
-        rows = [(each.path, each.value, _place(each.winner)) for each in found.values]
+        rows = [(each.path, each.value, place(each.winner)) for each in found.values]
         output.table(("PATH", "VALUE", "SET BY"), rows, shrink=(1, 2))
 
 
@@ -70,7 +70,8 @@ def _steps(found: "Explained") -> Iterator[tuple[str, str, str]]:
         yield str(each["kind"]), str(each["place"]), value
 
 
-def _place(origin: Any) -> str:  # noqa: ANN401
+def place(origin: Any) -> str:  # noqa: ANN401
+    """Where a value was set, for people."""
     return f"{'the default of ' if origin['kind'] == 'default' else ''}{origin['place']}"
 
 

@@ -41,16 +41,23 @@ def command(  # noqa: PLR0913
     follow: starting.FollowOption = False,
     timeout: starting.TimeoutOption = None,
     cancel_on_exit: starting.CancelOption = False,
+    reuse: starting.ReuseOption = False,
     dry_run: starting.DryRunOption = False,
     json: params.JsonOption = False,
 ) -> int:
     """Launch a recipe, or any command line.
 
     Returns as soon as the back-end has the job, and prints the run's id alone. Everything that is
-    wrong with the overrides is told at once, before anything is written or submitted.
+    wrong with the overrides is told at once, before anything is written or submitted. An earlier
+    run of the same config and code is told on standard error; with --reuse it is the answer, if it
+    has succeeded or is under way.
     """
+    from functools import partial
+
     from nemorun_cli.actions import compose, wiring
     from nemorun_cli.actions.requests import surroundings
+    from nemorun_cli.actions.reuse import twin_of
+    from nemorun_cli.cli import reusing
 
     how = starting.How(
         wait=wait,
@@ -58,6 +65,7 @@ def command(  # noqa: PLR0913
         timeout=params.seconds("--timeout", timeout),
         cancel_on_exit=cancel_on_exit,
         json=json,
+        reuse=reuse,
     )
     request = starting.request(
         overrides,
@@ -82,8 +90,10 @@ def command(  # noqa: PLR0913
     package = compose.measure(ports) if dry_run else compose.snapshot(ports)
     prepared = compose.launch(recipe, request, around, ports=ports, package=package)
     if dry_run:
-        from nemorun_cli.actions.snapshots import skipped
+        from nemorun_cli.actions.scope import skipped
 
         left_out = skipped(around) if prepared.spec.code else ()
-        return starting.show_plan(prepared, ports=ports, json=json, left_out=left_out)
-    return starting.start(prepared, how, ports=ports)
+        twin = twin_of(prepared, ports=ports)
+        reusing.tell(twin, ports=ports)
+        return starting.show_plan(prepared, ports=ports, json=json, twin=twin, left_out=left_out)
+    return starting.start(prepared, how, ports=ports, begin=partial(reusing.begin, reuse=reuse))

@@ -57,6 +57,9 @@ def _paths(place: Place, word: str) -> Iterator[Candidate]:
     from nemorun_cli.cli import pathwords, recipewords
 
     subject, *earlier = place.arguments
+    if place.command == "diff":  # What is set is of the second; `.` is as the first.
+        second, *earlier = earlier
+        subject = subject if second == "." else second
     of_what = ARGUMENTS[place.command][0]
     fields = recipewords.of_recipe(subject, earlier) if "RECIPE" in of_what else []
     if not fields and "RUN" in of_what:

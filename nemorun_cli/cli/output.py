@@ -4,6 +4,7 @@ import os
 import sys
 import time
 from collections.abc import Iterable, Iterator, Mapping, Sequence
+from itertools import chain, islice
 from typing import Any, TextIO
 
 from nemorun_cli.core.errors import NemorunError, Problem
@@ -17,6 +18,7 @@ _COLOURS = {
     JobState.RUNNING: "36",
 }
 _MIN_COLUMN = 6
+_BATCH = 1000
 
 
 class ReaderGoneError(Exception):
@@ -110,8 +112,7 @@ def table(
     """
     rows = list(rows)
     if not terminal(sys.stdout):
-        for row in rows:
-            answer("\t".join(map(one_line, row)))
+        lines(rows)
         return
     if not rows:
         return
@@ -125,6 +126,40 @@ def table(
     answer(paint(_row(head, widths), "1", sys.stdout))
     for row in rows:
         answer(_coloured(_row([one_line(cell) for cell in row], widths)))
+
+
+def fits(head: Sequence[str], rows: Iterable[Sequence[str]]) -> bool:
+    """Whether the terminal is wide enough for a table of these."""
+    rows = list(rows)
+    widths = [
+        max(map(len, column))
+        for column in zip(head, *rows, strict=True)
+        if any(column[1:]) or not rows
+    ]
+    return sum(widths) + 2 * (len(widths) - 1) <= _width(sys.stdout)
+
+
+def lines(rows: Iterable[Sequence[str]]) -> None:
+    """Tab-separated lines; many are never in memory together."""
+    for batch in _batches(rows):
+        answer("\n".join("\t".join(map(one_line, row)) for row in batch))
+
+
+def csv(head: Sequence[str], rows: Iterable[Sequence[str]]) -> None:
+    """Lines of comma-separated values under a head; many are never in memory together."""
+    import csv
+    import io
+
+    for batch in _batches(chain([head], rows)):
+        text = io.StringIO()
+        csv.writer(text, lineterminator="\n").writerows(batch)
+        answer(text.getvalue().removesuffix("\n"))
+
+
+def _batches(rows: Iterable[Sequence[str]]) -> Iterator[list[Sequence[str]]]:
+    left = iter(rows)
+    while batch := list(islice(left, _BATCH)):
+        yield batch
 
 
 def pairs(facts: Mapping[str, str]) -> Iterator[str]:
@@ -168,6 +203,11 @@ def span(seconds: float) -> str:
         if seconds >= 2 * size or (seconds >= size and unit == "m"):
             return f"{seconds // size}{unit}"
     return f"{seconds}s"
+
+
+def number(value: object) -> str:
+    """A number in as many digits as people read."""
+    return f"{value:.6g}" if isinstance(value, float) else str(value)
 
 
 def _json(value: Mapping[str, Any]) -> str:

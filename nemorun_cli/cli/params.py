@@ -50,6 +50,16 @@ SinceOption = Annotated[
     ),
 ]
 
+PatternOption = Annotated[
+    str | None,
+    typer.Option(
+        "--pattern",
+        metavar="REGEX",
+        help=r"Read the log too: `(?P<step>\d+) loss (?P<loss>\S+)`, a group for each metric.",
+    ),
+]
+CsvOption = Annotated[bool, typer.Option("--csv", help="Print CSV, with a head.")]
+
 
 def filter_of(  # noqa: PLR0913
     *,

@@ -2,14 +2,17 @@
 
 import json
 import shlex
-from collections.abc import Iterator, Sequence
+from collections.abc import Iterable, Iterator, Sequence
 from dataclasses import asdict
 from typing import Any
 
 from nemorun_cli.actions.compare import Comparison
 from nemorun_cli.actions.launch import Prepared
+from nemorun_cli.actions.reuse import Twin
 from nemorun_cli.cli import output, repositories
 from nemorun_cli.cli.documents import document
+from nemorun_cli.cli.reusing import same_object
+from nemorun_cli.cli.sizes import size
 from nemorun_cli.config.diff import Difference
 from nemorun_cli.core.ids import tail
 from nemorun_cli.core.jobs import Code
@@ -19,9 +22,12 @@ _LONG = 12
 
 
 def document_of(
-    prepared: Prepared, comparison: Comparison | None, left_out: Sequence[Skipped] = ()
+    prepared: Prepared,
+    comparison: Comparison | None,
+    twin: Twin | None = None,
+    left_out: Sequence[Skipped] = (),
 ) -> dict[str, Any]:
-    """The plan as JSON: config, files, commands, code, settings, what is new."""
+    """The plan as JSON: config, files, commands, code, settings, what is new, what is not."""
     record, plan = prepared.record, prepared.plan
     return document(
         recipe=record.recipe,
@@ -38,6 +44,7 @@ def document_of(
         settings=dict(record.settings),
         environment=dict(record.environment),
         compared_with=_compared(comparison),
+        same_as=same_object(twin),
     )
 
 
@@ -91,7 +98,7 @@ def _code_lines(code: Code | None, left_out: Sequence[Skipped]) -> Iterator[str]
     if code is None:
         yield "code       none: there is no project here"
         return
-    yield f"code       {code.hash[:_LONG]}  {code.files} files, {_size(code.bytes)}"
+    yield f"code       {code.hash[:_LONG]}  {code.files} files, {size(code.bytes)}"
     for by in dict.fromkeys(each.by for each in left_out):
         listed = ", ".join(_left_out(each) for each in left_out if each.by == by)
         yield f"skipped    {listed} ({by})"
@@ -103,33 +110,29 @@ def _code_lines(code: Code | None, left_out: Sequence[Skipped]) -> Iterator[str]
 
 
 def _left_out(each: Skipped) -> str:
-    return f"{output.one_line(each.path)} {'' if each.whole else 'at least '}{_size(each.bytes)}"
+    return f"{output.one_line(each.path)} {'' if each.whole else 'at least '}{size(each.bytes)}"
 
 
 def _differences(comparison: Comparison | None) -> Iterator[str]:
-    """What is not as it was in the last run of the recipe."""
+    """What is not as it was in the run that it comes from, or in the last run of the recipe."""
     if comparison is None:
         return
-    last = tail(comparison.run.id)
+    which = "from       " if comparison.is_parent else "last run   "
+    start = f"{which}{tail(comparison.run.id)}"
     if not comparison.config:
         code = "other code" if comparison.code else "the same code"
-        yield f"last run   {last}: the same config, {code}"
+        yield f"{start}: the same config, {code}"
         return
     count = len(comparison.config)
-    yield f"last run   {last}: {count} {'value was' if count == 1 else 'values were'} different"
-    yield from output.pairs(
-        {each.path or "(what is called)": _change(each) for each in comparison.config}
-    )
+    yield f"{start}: {count} {'value was' if count == 1 else 'values were'} different"
+    yield from output.pairs(changes(comparison.config))
+
+
+def changes(found: Iterable[Difference]) -> dict[str, str]:
+    """Each path with what it was and what it is, for people."""
+    return {each.path or "(what is called)": _change(each) for each in found}
 
 
 def _change(each: Difference) -> str:
     before, after = ("(nothing)" if text is None else text for text in (each.before, each.after))
     return f"{before} -> {after}"
-
-
-def _size(count: float) -> str:
-    for unit in ("B", "KiB", "MiB"):
-        if count < 1024:  # noqa: PLR2004
-            return f"{count:.0f} {unit}"
-        count /= 1024
-    return f"{count:.1f} GiB"

@@ -81,6 +81,8 @@ def _print_patch(run: "Run", place: str, ports: "Ports") -> None:
 
 
 def _document(found: "Details") -> dict[str, Any]:
+    from dataclasses import asdict
+
     from nemorun_cli.cli.documents import attempt_object, document, run_object
     from nemorun_cli.cli.environments import recorded
 
@@ -101,6 +103,7 @@ def _document(found: "Details") -> dict[str, Any]:
             "attempts": [attempt_object(each) for each in found.run.status.attempts],
             "events": [dict(event) for event in found.events],
             "metrics": dict(found.metrics),
+            "changes": [asdict(each) for each in found.changes],
             "imported": _imported(found.origin),
         },
     )
@@ -134,7 +137,14 @@ def _lines(found: "Details") -> Iterator[str]:
         yield from output.pairs(parts)
     if found.metrics:
         yield output.head("metrics")
-        yield from output.pairs({name: _number(value) for name, value in found.metrics.items()})
+        yield from output.pairs(
+            {name: output.number(value) for name, value in found.metrics.items()}
+        )
+    if found.changes:
+        from nemorun_cli.cli.plans import changes
+
+        yield output.head(f"from {record.parent}")
+        yield from output.pairs(changes(found.changes))
     if record.overrides or record.files:
         yield output.head("overrides")
         yield from (f"  --file {output.one_line(name)}" for name in record.files)
@@ -189,10 +199,6 @@ def _import_told(origin: Mapping[str, Any] | None) -> str | None:
         return None
     without = f", without {'; '.join(told['left_out'])}" if told["left_out"] else ""
     return f"{told['at']} from {told['archive']}{without}"
-
-
-def _number(value: object) -> str:
-    return f"{value:.6g}" if isinstance(value, float) else str(value)
 
 
 def _config(config: Mapping[str, Any]) -> Iterator[str]:

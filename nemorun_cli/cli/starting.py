@@ -1,7 +1,7 @@
 """What `launch` and `rerun` share: their options, and what follows the submission."""
 
 import signal
-from collections.abc import Iterator, Sequence
+from collections.abc import Callable, Iterator, Sequence
 from contextlib import contextmanager
 from dataclasses import dataclass
 from types import FrameType
@@ -16,6 +16,7 @@ from nemorun_cli.core.errors import UsageError
 if TYPE_CHECKING:
     from nemorun_cli.actions.launch import Prepared
     from nemorun_cli.actions.requests import Request
+    from nemorun_cli.actions.reuse import Twin
     from nemorun_cli.actions.wiring import Ports
     from nemorun_cli.core.runs import Run
     from nemorun_cli.skipped import Skipped
@@ -97,6 +98,10 @@ DryRunOption = Annotated[
     bool,
     typer.Option("--dry-run", help="Show the config and the plan; submit nothing."),
 ]
+ReuseOption = Annotated[
+    bool,
+    typer.Option("--reuse", help="Launch nothing if the same has succeeded, or is under way."),
+]
 TERMINATED = 143
 INTERRUPTED = 130
 
@@ -110,11 +115,14 @@ class How:
     timeout: float | None
     cancel_on_exit: bool
     json: bool
+    reuse: bool = False
 
     def __post_init__(self) -> None:
         """UsageError for options that mean nothing together."""
         if self.timeout is not None and not self.wait and not self.follow:
             raise UsageError("--timeout has no meaning without --wait or --follow")
+        if self.reuse and self.cancel_on_exit:
+            raise UsageError("--cancel-on-exit could end a run that others use: not with --reuse")
 
 
 def request(  # noqa: PLR0913, PLR0917
@@ -152,13 +160,15 @@ def request(  # noqa: PLR0913, PLR0917
     )
 
 
-def start(prepared: "Prepared", how: How, *, ports: "Ports") -> int:
-    """Submit the run, print its id, and stay as long as was asked for."""
+def start(
+    prepared: "Prepared", how: How, *, ports: "Ports", begin: "Callable[..., Run] | None" = None
+) -> int:
+    """Submit the run, or let `begin` do so, print its id, and stay as long as was asked for."""
     from nemorun_cli.actions import launch
 
     for text in prepared.notices:
         output.note(text)
-    run = launch.submit(prepared, ports=ports)
+    run = (begin or launch.submit)(prepared, ports=ports)
     if not how.wait and not how.follow:
         return 0 if _print(run, how) else 1
     with _leaving(run, how, ports):
@@ -171,24 +181,29 @@ def start(prepared: "Prepared", how: How, *, ports: "Ports") -> int:
         ended = _wait(run, how, ports)
     if how.json:
         _print(ended, how)
-    return _report(ended, how)
+    return report(ended, how)
 
 
 def show_plan(
-    prepared: "Prepared", *, ports: "Ports", json: bool, left_out: "Sequence[Skipped]" = ()
+    prepared: "Prepared",
+    *,
+    ports: "Ports",
+    json: bool,
+    twin: "Twin | None" = None,
+    left_out: "Sequence[Skipped]" = (),
 ) -> int:
-    """Print what a launch would write and run, and what is new against the recipe's last run.
+    """Print what a launch would write and run, and what is new against an earlier run.
 
     And what the snapshot leaves out.
     """
-    from nemorun_cli.actions.compare import with_last_run
+    from nemorun_cli.actions.compare import with_earlier_run
     from nemorun_cli.cli import plans
 
     for text in prepared.notices:
         output.note(text)
-    comparison = with_last_run(prepared, ports=ports)
+    comparison = with_earlier_run(prepared, ports=ports)
     if json:
-        output.document(plans.document_of(prepared, comparison, left_out))
+        output.document(plans.document_of(prepared, comparison, twin, left_out))
     else:
         for line in plans.lines_of(prepared, comparison, left_out):
             output.answer(line)
@@ -245,7 +260,14 @@ def _wait(run: "Run", how: How, ports: "Ports") -> "Run":
     return ended
 
 
-def _report(run: "Run", how: How) -> int:
+def waited(run: "Run", how: How, ports: "Ports") -> "Run":
+    """The run once it has ended, or when the time is up; told as `start` does when interrupted."""
+    with _leaving(run, how, ports):
+        return _wait(run, how, ports)
+
+
+def report(run: "Run", how: How) -> int:
+    """Tell why a run has failed; the exit code that tells how it ended."""
     from nemorun_cli.cli.wait import report
 
     return report([run], lines=0 if how.follow else None)

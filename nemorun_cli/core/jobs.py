@@ -242,3 +242,14 @@ class LogLine:
     stream: str | None = None
     time: float | None = None
     attempt: int = 1
+
+
+@dataclass(frozen=True, kw_only=True)
+class JobFile:
+    """A file that a job has left in its working folder."""
+
+    path: str
+    """Below the working folder, with `/`; bytes that are no UTF-8 stand as surrogates."""
+    size: int
+    modified_ns: int
+    """When it was last changed, in nanoseconds since 1970."""

@@ -6,6 +6,7 @@ from pathlib import PurePath
 from typing import Any, BinaryIO, ClassVar, Protocol, Self, runtime_checkable
 
 from nemorun_cli.core.jobs import (
+    JobFile,
     JobHandle,
     JobSpec,
     JobStatus,
@@ -166,6 +167,17 @@ class CanRemove(Protocol):
 
 
 @runtime_checkable
+class CanMeasure(Protocol):
+    """An executor that can say how much room its jobs' folders take."""
+
+    def sizes(self, keys: Sequence[str]) -> dict[str, int]:
+        """Bytes in the folder of each of these jobs that has one, in few requests.
+
+        UnreachableError when nobody answers.
+        """
+
+
+@runtime_checkable
 class CanExamine(Protocol):
     """An executor that can say whether its back-end is in order."""
 
@@ -177,8 +189,29 @@ class CanExamine(Protocol):
 class HasMetrics(Protocol):
     """An executor that can hand out the metrics a job has tracked."""
 
-    def metrics(self, handle: JobHandle) -> Iterator[dict[str, Any]]:
-        """One {time, step, rank, metrics} for each line tracked, oldest first."""
+    def metrics(self, handle: JobHandle, *, tail: int | None = None) -> Iterator[dict[str, Any]]:
+        """One {time, step, rank, metrics} for each line tracked, oldest first.
+
+        With `tail`, those of the last lines alone, without reading the others.
+        """
+
+
+@runtime_checkable
+class HasFiles(Protocol):
+    """An executor that can hand out the files a job has left in its working folder."""
+
+    def files(self, handle: JobHandle, pattern: str) -> Iterator[JobFile]:
+        """The files whose path `core.globs` matches with this pattern, in the order of their paths.
+
+        A link counts as the file it leads to, if that is in the working folder too: so the job's
+        code, which is linked there, is left out. UnreachableError when nobody answers.
+        """
+
+    def read(self, handle: JobHandle, path: str, *, offset: int = 0) -> Iterator[bytes]:
+        """The content of such a file from this byte on, in pieces; each is read as it is asked for.
+
+        NotFoundError if there is none, or it is not in the working folder.
+        """
 
 
 @runtime_checkable
@@ -189,4 +222,16 @@ class HasEnvironment(Protocol):
         """What the job's environment.json says; None while there is none.
 
         `image` is what the back-end knows of it: the digest, where there is one.
+        """
+
+
+@runtime_checkable
+class ForeseesEnvironment(Protocol):
+    """An executor that can see, before a launch, what the job would find."""
+
+    def foresee(self, spec: JobSpec) -> Mapping[str, Any] | None:
+        """What the job would record of its environment, as far as a fingerprint covers it.
+
+        `since` is the time before which another interpreter may have been in its place. None where
+        nothing can be told without starting something.
         """

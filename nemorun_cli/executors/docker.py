@@ -10,12 +10,13 @@ from dataclasses import dataclass
 from pathlib import Path, PurePath
 from typing import Any, ClassVar, Self
 
-from nemorun_cli import jobfolder, joblogs, processes, wrappers
+from nemorun_cli import jobfolder, joblogs, processes, workfiles, wrappers
 from nemorun_cli.containers.arguments import container_name
 from nemorun_cli.containers.asking import DockerResources, checked
 from nemorun_cli.containers.engine import PATIENT, QUICK, Engine
 from nemorun_cli.core.errors import MissingExtraError, RefusedError, UnreachableError
 from nemorun_cli.core.jobs import (
+    JobFile,
     JobHandle,
     JobSpec,
     JobStatus,
@@ -189,9 +190,17 @@ class DockerExecutor:
             if not any(_has_spoken(folder) for folder in folders):
                 watcher.wait(timeout)
 
-    def metrics(self, handle: JobHandle) -> Iterator[dict[str, Any]]:
+    def metrics(self, handle: JobHandle, *, tail: int | None = None) -> Iterator[dict[str, Any]]:
         """The lines of the job's metrics.jsonl that are whole."""
-        return jobfolder.read_lines(Path(self.directory(handle.key)) / "metrics.jsonl")
+        return jobfolder.read_lines(Path(self.directory(handle.key)) / "metrics.jsonl", tail=tail)
+
+    def files(self, handle: JobHandle, pattern: str) -> Iterator[JobFile]:
+        """The files in the job's working folder that the pattern means."""
+        return workfiles.listed(Path(self.directory(handle.key)) / "work", pattern)
+
+    def read(self, handle: JobHandle, path: str, *, offset: int = 0) -> Iterator[bytes]:
+        """The content of one of them."""
+        return workfiles.content(Path(self.directory(handle.key)) / "work", path, offset=offset)
 
     def environment(self, handle: JobHandle) -> dict[str, Any] | None:
         """What the job's environment.json says, and the image, which the engine has told."""
@@ -202,6 +211,10 @@ class DockerExecutor:
     def remove(self, key: str) -> None:
         """Delete the job's folder."""
         shutil.rmtree(self.directory(key), ignore_errors=True)
+
+    def sizes(self, keys: Sequence[str]) -> dict[str, int]:
+        """Bytes in the jobs' folders."""
+        return jobfolder.sizes(Path(self.job_dir), keys)
 
     def examine(self) -> Iterator[tuple[str, bool, str]]:
         """The SDK, the engine and what it can do, the job folder."""

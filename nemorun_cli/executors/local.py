@@ -8,9 +8,10 @@ from dataclasses import dataclass
 from pathlib import Path, PurePath
 from typing import Any, ClassVar, Self
 
-from nemorun_cli import jobfolder, joblogs, processes, wrappers
+from nemorun_cli import jobfolder, joblogs, processes, workfiles, wrappers
 from nemorun_cli.core.errors import RefusedError, SpecError, UnreachableError
 from nemorun_cli.core.jobs import (
+    JobFile,
     JobHandle,
     JobSpec,
     JobStatus,
@@ -29,6 +30,8 @@ _GATE = (
     'exec "$0" job.sh </dev/null >/dev/null; }'
 )
 _VERDICT_SIZE = 512
+_PYTHONS = {"PYTHONPATH", "PYTHONHOME"}
+"""Variables that let an interpreter find other packages than its own."""
 _PATIENCE = 10
 
 
@@ -189,17 +192,38 @@ class LocalExecutor:
             ):
                 watcher.wait(timeout)
 
-    def metrics(self, handle: JobHandle) -> Iterator[dict[str, Any]]:
+    def metrics(self, handle: JobHandle, *, tail: int | None = None) -> Iterator[dict[str, Any]]:
         """The lines of the job's metrics.jsonl that are whole."""
-        return jobfolder.read_lines(Path(self.directory(handle.key)) / "metrics.jsonl")
+        return jobfolder.read_lines(Path(self.directory(handle.key)) / "metrics.jsonl", tail=tail)
+
+    def files(self, handle: JobHandle, pattern: str) -> Iterator[JobFile]:
+        """The files in the job's working folder that the pattern means."""
+        return workfiles.listed(Path(self.directory(handle.key)) / "work", pattern)
+
+    def read(self, handle: JobHandle, path: str, *, offset: int = 0) -> Iterator[bytes]:
+        """The content of one of them."""
+        return workfiles.content(Path(self.directory(handle.key)) / "work", path, offset=offset)
 
     def environment(self, handle: JobHandle) -> dict[str, Any] | None:
         """What the job's environment.json says."""
         return jobfolder.environment(Path(self.directory(handle.key)))
 
+    def foresee(self, spec: JobSpec) -> dict[str, Any] | None:
+        """What a virtual environment's folder holds; None for another interpreter."""
+        from nemorun_cli.interpreters import foreseen
+        from nemorun_cli.launchers import active_python, inherited, interpreter
+
+        if {"PATH", *_PYTHONS} & set(spec.env) or _PYTHONS & set(inherited()):
+            return None
+        return foreseen(interpreter(spec, spec.resources.python or active_python()))
+
     def remove(self, key: str) -> None:
         """Delete the job's folder."""
         shutil.rmtree(self.directory(key), ignore_errors=True)
+
+    def sizes(self, keys: Sequence[str]) -> dict[str, int]:
+        """Bytes in the jobs' folders."""
+        return jobfolder.sizes(Path(self.job_dir), keys)
 
     def examine(self) -> Iterator[tuple[str, bool, str]]:
         """The programs that job.sh needs, and the job folder."""

@@ -7,7 +7,7 @@ from pathlib import PurePath, PurePosixPath
 from typing import Any, ClassVar, Self
 
 from nemorun_cli.core.errors import SpecError, UnreachableError, UsageError
-from nemorun_cli.core.jobs import JobHandle, JobSpec, JobStatus, LogLine, Plan, setting
+from nemorun_cli.core.jobs import JobFile, JobHandle, JobSpec, JobStatus, LogLine, Plan, setting
 from nemorun_cli.executors.local import LocalExecutor
 from nemorun_cli.jobfiles import JobFiles
 from nemorun_cli.rayjobs.access import LOCAL, settled
@@ -17,7 +17,8 @@ from nemorun_cli.rayjobs.dashboard import PATIENT, QUICK, Dashboard
 _FOLDERS = "/tmp"  # noqa: S108 # On the node, where the job's folder is made anew, or not at all.
 _TAIL = 1000
 """Lines of a log in which a job tells how it has ended."""
-_METRICS = 100_000
+_TOLD = 100_000
+"""Lines of a log in which a job tells what it ran with."""
 _MANY = 8
 """So many running jobs are asked how far they are, if somebody wants to know it now."""
 _NOTABLE = 10_000_000
@@ -173,13 +174,27 @@ class RayExecutor:
         else:
             self._dashboard().stop(handle.key)
 
-    def metrics(self, handle: JobHandle) -> Iterator[dict[str, Any]]:
+    def metrics(self, handle: JobHandle, *, tail: int | None = None) -> Iterator[dict[str, Any]]:
         """What the job has tracked, as its log tells it."""
         if self._own is not None:
-            return self._own.metrics(handle)
-        from nemorun_cli.rayjobs.telling import metrics_of
+            return self._own.metrics(handle, tail=tail)
+        from nemorun_cli.rayjobs import logs
 
-        return metrics_of(self._told(handle.key), handle.key)
+        if tail is None:
+            return logs.metrics(self._dashboard(), handle.key)
+        return logs.last_metrics(self._dashboard(QUICK), handle.key, within=tail)
+
+    def files(self, handle: JobHandle, pattern: str) -> Iterator[JobFile]:
+        """The files of a job of this machine; a cluster keeps those of its jobs to itself."""
+        if self._own is not None:
+            return self._own.files(handle, pattern)
+        raise _out_of_reach(self.directory(handle.key))
+
+    def read(self, handle: JobHandle, path: str, *, offset: int = 0) -> Iterator[bytes]:
+        """The content of such a file."""
+        if self._own is not None:
+            return self._own.read(handle, path, offset=offset)
+        raise _out_of_reach(self.directory(handle.key))
 
     def environment(self, handle: JobHandle) -> dict[str, Any] | None:
         """What the job has recorded; it tells so in its log when its first attempt has ended."""
@@ -196,6 +211,10 @@ class RayExecutor:
         else:
             self._dashboard().delete(key)
 
+    def sizes(self, keys: Sequence[str]) -> dict[str, int]:
+        """Bytes in the jobs' folders on this machine; of a cluster's nothing is known."""
+        return {} if self._own is None else self._own.sizes(keys)
+
     def examine(self) -> Iterator[tuple[str, bool, str]]:
         """The cluster and its version, or that Ray is installed here."""
         from nemorun_cli.rayjobs.examining import examine
@@ -211,7 +230,7 @@ class RayExecutor:
     def _told(self, key: str) -> str:
         """What the job has told last, at most so many lines."""
         dashboard = self._dashboard(QUICK)
-        data = dashboard.tail(dashboard.job(key) or {}, _METRICS) or b""
+        data = dashboard.tail(dashboard.job(key) or {}, _TOLD) or b""
         return data.decode(errors="replace")
 
     def _dashboard(self, timeout: float = PATIENT) -> Dashboard:
@@ -259,6 +278,13 @@ class RayExecutor:
 
     def _handle(self, key: str) -> JobHandle:
         return JobHandle(executor=self.name, target=self.target, key=key, native_id=key)
+
+
+def _out_of_reach(folder: str) -> UsageError:
+    return UsageError(
+        f"a Ray cluster hands out the log of a job alone: its files are in {folder}, on a node",
+        hint="have the job write what is to stay to a disk or a bucket that you can read",
+    )
 
 
 def _asked(spec: JobSpec) -> RayResources:

@@ -5,16 +5,25 @@ import shlex
 import time
 from collections.abc import Iterator, Sequence
 from contextlib import suppress
-from dataclasses import dataclass, replace
+from dataclasses import dataclass
 from pathlib import Path, PurePath, PurePosixPath
 from typing import Any, ClassVar, Self
 
-from nemorun_cli import jobfolder, joblogs, processes
-from nemorun_cli.core.errors import NotSentError, SpecError, UnreachableError, UsageError
+from nemorun_cli import farfiles, jobfolder, joblogs, processes
+from nemorun_cli.core.errors import NotSentError, UnreachableError, UsageError
 from nemorun_cli.core.ids import created_at
-from nemorun_cli.core.jobs import JobHandle, JobSpec, JobStatus, LogLine, Plan, Resources, setting
-from nemorun_cli.core.ports import Finished, Tunnel
-from nemorun_cli.jobfiles import environment_of, objects
+from nemorun_cli.core.jobs import (
+    JobFile,
+    JobHandle,
+    JobSpec,
+    JobStatus,
+    LogLine,
+    Plan,
+    Resources,
+    setting,
+)
+from nemorun_cli.core.ports import Tunnel
+from nemorun_cli.jobfiles import environment_of
 from nemorun_cli.slurm import scripts
 from nemorun_cli.slurm.asking import SlurmResources
 
@@ -75,10 +84,12 @@ class SlurmExecutor:
         """The job's folder and the call of sbatch. Pure."""
         from nemorun_cli.payload import payload_files, recorder_files
         from nemorun_cli.slurm.asking import checked, sbatch_options
+        from nemorun_cli.slurm.placing import placed
         from nemorun_cli.slurm.script import needs_worker, slurm_script
 
         ask = checked(_asked(spec))
-        spec = self._placed(spec)
+        if self.host:
+            spec = placed(spec, self.host, self._code_folder())
         directory = self.directory(spec.key)
         more = payload_files(spec.config) if needs_worker(spec, ask) else recorder_files()
         files = {"job.sh": slurm_script(spec, ask, directory), **more}
@@ -140,7 +151,9 @@ class SlurmExecutor:
                 return self._handle(key, str(native))
         if word == "none":
             return None
-        raise UnreachableError(f"Slurm does not say whether it has {key}: {_complaint(finished)}")
+        raise UnreachableError(
+            f"Slurm does not say whether it has {key}: {scripts.complaint(finished)}"
+        )
 
     def poll(self, handles: Sequence[JobHandle]) -> dict[JobHandle, JobStatus]:
         """As of a question that any process of this user asked less than `poll_interval` ago."""
@@ -208,17 +221,32 @@ class SlurmExecutor:
             if not self.glance(handles):
                 watcher.wait(timeout)
 
-    def metrics(self, handle: JobHandle) -> Iterator[dict[str, Any]]:
-        """The lines of the job's metrics.jsonl that are whole; the last megabyte of them."""
-        return objects(self._read(handle, "tail -c 1048576", "metrics.jsonl").splitlines())
+    def metrics(self, handle: JobHandle, *, tail: int | None = None) -> Iterator[dict[str, Any]]:
+        """The lines of the job's metrics.jsonl that are whole, brought in parts."""
+        folder = self.directory(handle.key)
+        return farfiles.objects(self._way(), folder, "metrics.jsonl", tail=tail)
+
+    def files(self, handle: JobHandle, pattern: str) -> Iterator[JobFile]:
+        """The files in the job's working folder that the pattern means, in one trip."""
+        return farfiles.listed(self._way(), f"{self.directory(handle.key)}/work", pattern)
+
+    def read(self, handle: JobHandle, path: str, *, offset: int = 0) -> Iterator[bytes]:
+        """The content of one of them."""
+        work = f"{self.directory(handle.key)}/work"
+        return farfiles.content(self._way(), work, path, offset=offset)
 
     def environment(self, handle: JobHandle) -> dict[str, Any] | None:
         """What the job's environment.json says."""
-        return environment_of(self._read(handle, "cat", "environment.json"))
+        path = shlex.quote(f"{self.directory(handle.key)}/environment.json")
+        return environment_of(_text(self._way().run(f"cat {path} 2>/dev/null").out))
 
     def remove(self, key: str) -> None:
         """Delete the job's folder on the cluster."""
         self._way().run(f"rm -rf {shlex.quote(self.directory(key))}")
+
+    def sizes(self, keys: Sequence[str]) -> dict[str, int]:
+        """Bytes in the jobs' folders on the cluster, in one trip."""
+        return farfiles.sizes(self._way(), self.job_dir, keys)
 
     def examine(self) -> Iterator[tuple[str, bool, str]]:
         """The host, Slurm's programs and accounting, runtimes, the job folder, the clocks."""
@@ -233,10 +261,6 @@ class SlurmExecutor:
 
         shared = enquiries_about(self.target, Path(self.queries))
         return shared.statuses(handles, self._ask, floor=floor, clock=time.time)
-
-    def _read(self, handle: JobHandle, command: str, name: str) -> str:
-        path = shlex.quote(f"{self.directory(handle.key)}/{name}")
-        return _text(self._way().run(f"{command} {path} 2>/dev/null").out)
 
     def _to_the_end(self, lines: Iterator[LogLine], handle: JobHandle) -> Iterator[LogLine]:
         """These lines; then who asks next is told that the job has ended."""
@@ -256,26 +280,8 @@ class SlurmExecutor:
     def _way(self) -> Tunnel:
         from nemorun_cli.tunnels import tunnel_for
 
-        return tunnel_for(
-            self.host,
-            kind=self.tunnel,
-            config=self.ssh_config,
-            master=self.ssh_master,
-        )
-
-    def _placed(self, spec: JobSpec) -> JobSpec:
-        """The spec with its code where the cluster sees it."""
-        if not self.host:
-            return spec
-        if spec.links:
-            raise SpecError(
-                f"link: files of this machine are not on {self.host}",
-                hint="put them there, and give their path in an override",
-            )
-        if spec.code is None:
-            return replace(spec, workdir="")  # Where it was typed is a folder of this machine.
-        path = str(PurePosixPath(self._code_folder(), spec.code.hash))
-        return replace(spec, code=replace(spec.code, path=path))
+        config, master = self.ssh_config, self.ssh_master
+        return tunnel_for(self.host, kind=self.tunnel, config=config, master=master)
 
     def _code_folder(self) -> str:
         return str(PurePosixPath(self.job_dir, "code"))
@@ -292,8 +298,3 @@ def _asked(spec: JobSpec) -> SlurmResources:
 
 def _text(data: bytes) -> str:
     return data.decode("utf-8", "surrogateescape")
-
-
-def _complaint(finished: Finished) -> str:
-    lines = _text(finished.err or finished.out).strip().splitlines()
-    return lines[-1] if lines else f"exit code {finished.code}"

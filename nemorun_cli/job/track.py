@@ -1,4 +1,4 @@
-"""Metrics of a run: `track(step, loss=0.3)` adds one line to its metrics.jsonl.
+"""Metrics of a run: `log(step=3, loss=0.3)` adds one line to its metrics.jsonl.
 
 Standard library only, Python 3.8: inside a job this file stands alone.
 """
@@ -16,7 +16,7 @@ _warned = False
 _torn = False
 
 
-def track(step: float | None = None, *, all_ranks: bool = False, **metrics: Any) -> None:  # noqa: ANN401
+def log(step: float | None = None, *, all_ranks: bool = False, **metrics: Any) -> None:  # noqa: ANN401
     """Record numbers under their names, at a step.
 
     Outside a job it does nothing, and of several ranks only the first is heard, unless `all_ranks`.
@@ -41,6 +41,9 @@ def track(step: float | None = None, *, all_ranks: bool = False, **metrics: Any)
             sys.stdout.flush()
     except OSError as error:
         _warn(error)
+
+
+track = log  # What code that was stored by an earlier launch may call.
 
 
 def _rank() -> int:

@@ -13,7 +13,7 @@ from nemorun_cli.core.jobs import LogLine
 from nemorun_cli.logfiles import Lines
 from nemorun_cli.rayjobs.dashboard import Dashboard
 from nemorun_cli.rayjobs.reading import ENDED
-from nemorun_cli.rayjobs.telling import Listener, lines_of_tail
+from nemorun_cli.rayjobs.telling import Listener, lines_of_tail, metrics_in
 from nemorun_cli.watching import nap
 
 PATIENCE = 600.0
@@ -49,6 +49,20 @@ def _whole(dashboard: Dashboard, key: str) -> Iterator[LogLine]:
     with dashboard.log(dashboard.job(key) or {}, follow=False) as pieces:
         if pieces is not None:
             yield from _sorted(key, pieces)
+
+
+def metrics(dashboard: Dashboard, key: str) -> Iterator[dict[str, Any]]:
+    """What the job has tracked, oldest first."""
+    reader = Lines()
+    with dashboard.log(dashboard.job(key) or {}, follow=False) as pieces:
+        for piece in pieces or ():
+            yield from metrics_in(reader.lines(piece), key)
+
+
+def last_metrics(dashboard: Dashboard, key: str, *, within: int) -> Iterator[dict[str, Any]]:
+    """What the job has tracked in so many last lines of its log, oldest first."""
+    data = dashboard.tail(dashboard.job(key) or {}, within) or b""
+    return metrics_in(data.decode(errors="replace").splitlines(), key)
 
 
 def _sorted(key: str, pieces: Iterator[bytes]) -> Iterator[LogLine]:

@@ -37,9 +37,9 @@ def files_of(text: str, key: str) -> JobFiles:
     return JobFiles(verdict=verdict, history="\n".join(history), failures=failures)
 
 
-def metrics_of(text: str, key: str) -> Iterator[dict[str, Any]]:
+def metrics_in(lines: Iterable[str], key: str) -> Iterator[dict[str, Any]]:
     """What the payload has tracked, oldest first."""
-    return (told for told in _all(text.splitlines(), key) if "metrics" in told)
+    return (told for told in _all(lines, key) if "metrics" in told)
 
 
 def environment_of(text: str, key: str) -> dict[str, Any] | None:

@@ -4,6 +4,7 @@ import shlex
 from collections.abc import Mapping, Sequence
 from pathlib import Path
 
+from nemorun_cli.core.ports import Finished
 from nemorun_cli.slurm.reading import SACCT_FIELDS, SQUEUE_FORMAT
 
 
@@ -60,6 +61,12 @@ def answer(out: str, token: str) -> tuple[str, str]:
             word, _, rest = line[len(token) + 1 :].partition(" ")
             return word, rest
     return "", ""
+
+
+def complaint(finished: Finished) -> str:
+    """What a script that gave no answer said last."""
+    lines = (finished.err or finished.out).decode("utf-8", "surrogateescape").strip().splitlines()
+    return lines[-1] if lines else f"exit code {finished.code}"
 
 
 def _only(cluster: str | None) -> str:

@@ -112,8 +112,8 @@ def append_line(path: Path, line: str) -> None:
 
 
 @contextmanager
-def locked(path: Path) -> Iterator[None]:
-    """Alone with this file; a holder that was killed holds nothing.
+def locked(path: Path, *, shared: bool = False) -> Iterator[None]:
+    """Alone with this file, or, shared, without those who are; a killed holder holds nothing.
 
     Where the file system knows no locks, it goes on without.
     """
@@ -122,7 +122,7 @@ def locked(path: Path) -> Iterator[None]:
     fd = os.open(path, os.O_RDWR | os.O_CREAT, 0o600)
     try:
         try:
-            fcntl.flock(fd, fcntl.LOCK_EX)
+            fcntl.flock(fd, fcntl.LOCK_SH if shared else fcntl.LOCK_EX)
         except OSError as error:
             if error.errno not in _NO_LOCKS:
                 raise

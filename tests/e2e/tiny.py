@@ -11,7 +11,7 @@ import fiddle as fdl
 from helpers import greeting
 
 from nemorun_cli import factory, recipe
-from nemorun_cli.job.track import track
+from nemorun_cli import track
 
 print("imported")
 
@@ -30,7 +30,7 @@ class SGD:
 
 def train(optim: AdamW | SGD, *, steps: int = 2, note: str = "") -> None:
     for step in range(steps):
-        track(step=step, loss=1 / (step + 1))
+        track.log(step=step, loss=1 / (step + 1))
     print(f"{greeting} {type(optim).__name__} {optim.lr} {steps} {note!r}")
 
 

@@ -16,7 +16,7 @@ import random
 import fiddle as fdl
 
 from nemorun_cli import recipe
-from nemorun_cli.job.track import track
+from nemorun_cli import track
 
 
 def train(*, seed: int = 0, steps: int = 50) -> None:
@@ -25,7 +25,7 @@ def train(*, seed: int = 0, steps: int = 50) -> None:
     for step in range(steps):
         x = dice.uniform(-1, 1)
         slope -= 0.1 * (slope * x - 3 * x - dice.gauss(0, 0.1)) * x
-        track(step=step, slope=slope)
+        track.log(step=step, slope=slope)
     print(repr(slope), end="")
 
 

@@ -1,6 +1,6 @@
 """Stands in for nemorun_cli in a job: its decorators leave a recipe as it is.
 
-Only a launch reads what they mark. `nemorun_cli.job.track` beside this file is the real one.
+Only a launch reads what they mark. `nemorun_cli.track` beside this file is the real one.
 """
 
 from __future__ import annotations

@@ -27,4 +27,5 @@ def test_a_command_needs_no_config_and_a_config_brings_its_stand_ins() -> None:
     files = payload_files('{"_target_": "é"}')
     assert files["config.json"] == '{"_target_": "é"}'
     assert files["shim/nemorun_cli/job/track.py"] == (FOLDER / "track.py").read_text()
+    assert files["shim/nemorun_cli/track.py"] == (FOLDER.parent / "track.py").read_text()
     assert files["shim/nemorun_cli/job/__init__.py"] == ""

@@ -9,8 +9,8 @@ import fiddle.experimental.auto_config
 from fiddle import ArgFactory, Config, Partial, selectors
 from fiddle.experimental import serialization
 from fiddle.experimental.auto_config import auto_config
-from nemorun_cli import factory, lazy, recipe
-from nemorun_cli.job.track import track
+from nemorun_cli import factory, lazy, recipe, track
+from nemorun_cli.job.track import track as as_before
 
 AdamW = lazy("torch.optim:AdamW")
 
@@ -36,7 +36,8 @@ def with_arguments(): return "with arguments"
 
 def main():
     print(part(), automatic(), with_arguments())
-    track(step=1, loss=0.5)
+    track.log(step=1, loss=0.5)
+    as_before(step=2, loss=0.25)
 
 def build():
     plain()
@@ -65,7 +66,9 @@ def test_it_imports_and_its_target_runs(job: Any) -> None:
     ended = run_bare(job, "main")
 
     assert (ended.stdout, ended.stderr) == ("part automatic with arguments\n", "")
-    assert '"loss": 0.5' in (job.folder / "metrics.jsonl").read_text()
+    first, second = (job.folder / "metrics.jsonl").read_text().splitlines()
+    assert '"loss": 0.5' in first
+    assert '"loss": 0.25' in second
 
 
 def test_building_a_config_there_says_what_to_do(job: Any) -> None:

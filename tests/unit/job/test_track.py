@@ -11,8 +11,8 @@ from typing import Any
 
 import pytest
 
+from nemorun_cli import track
 from nemorun_cli.job import track as module
-from nemorun_cli.job.track import track
 
 
 @pytest.fixture
@@ -31,8 +31,8 @@ def lines(path: Path) -> list[dict[str, Any]]:
 
 def test_a_line_holds_time_step_rank_and_numbers(metrics: Path) -> None:
     more: dict[str, Any] = {"val/accuracy": 1}
-    track(step=3, loss=0.5, **more)
-    track(loss=0.25)
+    track.log(step=3, loss=0.5, **more)
+    track.log(loss=0.25)
 
     first, second = lines(metrics)
     assert first.pop("time") > 1_600_000_000
@@ -49,13 +49,13 @@ class Scalar:
 
 
 def test_numbers_of_any_kind_are_numbers(metrics: Path) -> None:
-    track(a=Scalar(), b=Fraction(1, 4), c=True, d=10**30)
+    track.log(a=Scalar(), b=Fraction(1, 4), c=True, d=10**30)
 
     assert lines(metrics)[0]["metrics"] == {"a": 2.5, "b": 0.25, "c": 1, "d": 10**30}
 
 
 def test_what_is_no_finite_number_is_a_word(metrics: Path) -> None:
-    track(a=float("nan"), b=float("inf"), c=float("-inf"))
+    track.log(a=float("nan"), b=float("inf"), c=float("-inf"))
 
     assert lines(metrics)[0]["metrics"] == {"a": "nan", "b": "inf", "c": "-inf"}
 
@@ -63,7 +63,7 @@ def test_what_is_no_finite_number_is_a_word(metrics: Path) -> None:
 @pytest.mark.parametrize("value", ["0.5", b"1", None, [1], 1j])
 def test_what_is_no_number_is_refused_by_name(metrics: Path, value: object) -> None:
     with pytest.raises(TypeError, match="'loss'"):
-        track(loss=value)
+        track.log(loss=value)
     assert not metrics.exists()
 
 
@@ -73,7 +73,7 @@ def test_outside_a_job_nothing_happens(
     monkeypatch.delenv("NEMORUN_METRICS", raising=False)
     monkeypatch.delenv("NEMORUN_STREAM", raising=False)
 
-    track(step=1, loss=0.5)
+    track.log(step=1, loss=0.5)
 
     assert capsys.readouterr() == ("", "")
 
@@ -81,8 +81,8 @@ def test_outside_a_job_nothing_happens(
 def test_only_the_first_rank_is_heard(metrics: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setenv("RANK", "2")
 
-    track(step=1, loss=0.5)
-    track(step=2, loss=0.5, all_ranks=True)
+    track.log(step=1, loss=0.5)
+    track.log(step=2, loss=0.5, all_ranks=True)
 
     assert [(line["step"], line["rank"]) for line in lines(metrics)] == [(2, 2)]
 
@@ -92,7 +92,7 @@ def test_where_files_cannot_be_read_lines_go_to_the_log(
 ) -> None:
     monkeypatch.setenv("NEMORUN_STREAM", "1")
 
-    track(step=1, loss=0.5)
+    track.log(step=1, loss=0.5)
 
     empty, line = capsys.readouterr().out.removesuffix("\n").split("\n")
     mark, text = line.split(" ", 1)
@@ -102,8 +102,8 @@ def test_where_files_cannot_be_read_lines_go_to_the_log(
 
 def test_lines_of_many_processes_never_mix(metrics: Path) -> None:
     code = (
-        "from nemorun_cli.job.track import track\n"
-        "for step in range(300): track(step=step, all_ranks=True, **{'x' * 200: step})"
+        "from nemorun_cli import track\n"
+        "for step in range(300): track.log(step=step, all_ranks=True, **{'x' * 200: step})"
     )
     processes = [
         subprocess.Popen([sys.executable, "-c", code], env={**os.environ, "RANK": str(rank)})
@@ -121,8 +121,8 @@ def test_a_disk_that_fails_costs_one_warning_and_never_the_run(
 ) -> None:
     monkeypatch.setenv("NEMORUN_METRICS", "/dev/full")
 
-    track(loss=1)
-    track(loss=2)
+    track.log(loss=1)
+    track.log(loss=2)
 
     assert capsys.readouterr().err.count("nemorun: metrics are being lost: ") == 1
     assert not metrics.exists()
@@ -133,10 +133,10 @@ def test_a_line_cut_short_spoils_no_other(
 ) -> None:
     real = os.write
     monkeypatch.setattr(os, "write", lambda fd, data: real(fd, data[:20]))
-    track(step=1, loss=1)
+    track.log(step=1, loss=1)
     monkeypatch.setattr(os, "write", real)
 
-    track(step=2, loss=2)
+    track.log(step=2, loss=2)
 
     assert "bytes could be written" in capsys.readouterr().err
     assert json.loads(metrics.read_text().splitlines()[1])["step"] == 2

@@ -11,7 +11,7 @@ from nemorun_cli.core.errors import UnreachableError
 from nemorun_cli.jobfiles import attempts_of, first_failure, verdict_of
 from nemorun_cli.rayjobs import logs
 from nemorun_cli.rayjobs.dashboard import Dashboard
-from nemorun_cli.rayjobs.telling import Listener, files_of, lines_of_tail, metrics_of
+from nemorun_cli.rayjobs.telling import Listener, files_of, lines_of_tail, metrics_in
 from tests.unit.rayjobs.fakedashboard import FakeDashboard
 
 KEY = "k-1"
@@ -65,7 +65,7 @@ def test_the_small_files_are_what_is_told() -> None:
         (2, 5),
     ]
     assert (first_failure(files, 1) or {})["message"] == "bad"
-    assert [each["step"] for each in metrics_of(WHOLE, KEY)] == [1]
+    assert [each["step"] for each in metrics_in(WHOLE.splitlines(), KEY)] == [1]
 
 
 def test_where_nothing_began_rays_own_words_are_given() -> None:

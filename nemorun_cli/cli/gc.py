@@ -1,0 +1,162 @@
+"""`nemorun gc`."""
+
+import sys
+from typing import TYPE_CHECKING, Annotated, Any
+
+import typer
+
+from nemorun_cli.cli import output, params
+from nemorun_cli.cli.sizes import size
+from nemorun_cli.core.errors import UsageError
+from nemorun_cli.core.ids import tail
+
+if TYPE_CHECKING:
+    from nemorun_cli.actions.gc import Garbage, OldRun
+
+HEAD = ("WHAT", "ID", "STATE", "ENDED", "SIZE", "RECIPE", "NAME")
+_HASH = 12
+
+
+def command(  # noqa: PLR0913
+    *,
+    older_than: Annotated[
+        str | None,
+        typer.Option(
+            "--older-than", metavar="TIME", help="Runs that ended so long ago (`60d`); else none."
+        ),
+    ] = None,
+    state: params.StateOption = None,
+    keep_tag: Annotated[
+        list[str] | None,
+        typer.Option(
+            "--keep-tag",
+            metavar="TAG",
+            help="Keep also what runs with this tag were rerun from; repeatable.",
+        ),
+    ] = None,
+    dry_run: Annotated[
+        bool, typer.Option("--dry-run", help="Show what would go, even with --yes.")
+    ] = False,
+    yes: Annotated[bool, typer.Option("--yes", "-y", help="Delete it.")] = False,
+    json: params.JsonOption = False,
+) -> int:
+    """Show what may go to make room; with --yes, delete it.
+
+    Runs that ended long enough ago, with their job folders, also on other hosts. Never one that is
+    alive, that a live one waits for, or that has any tag. Then stored code that no run names and
+    nobody has used for a day, and environments of `reproduce` that nobody has used for a month. A
+    run whose host does not answer is kept; then the exit code is 17.
+    """
+    from nemorun_cli.actions import gc, wiring
+
+    ports = wiring.ports()
+    params.check_tags(keep_tag or ())
+    wanted = params.filter_of(
+        state=state,
+        recipe=None,
+        executor=None,
+        experiment=None,
+        tag=None,
+        since=None,
+        now=ports.clock(),
+    )
+    rule = gc.Rule(
+        older_than=_age(older_than),
+        states=wanted.states,
+        keep_tags=tuple(keep_tag or ()),
+    )
+    found = gc.find(rule, ports=ports)
+    for problem in found.problems:
+        output.warn(problem)
+    acting = yes and not dry_run
+    done = gc.collect(found, ports=ports) if acting else found
+    for problem in done.problems if acting else ():
+        output.warn(problem)
+    if json:
+        output.document(_document(done, deleted=acting))
+    else:
+        _print(done)
+    _tell(done, acting=acting, older_than=older_than)
+    return 17 if acting and done.problems else 0
+
+
+def _age(text: str | None) -> float | None:
+    if text is not None and text.strip().isdecimal():
+        raise UsageError(f"--older-than: {text} of what?", hint=f"for example {text}d, or 12w")
+    return params.seconds("--older-than", text)
+
+
+def _print(found: "Garbage") -> None:
+    person = output.terminal(sys.stdout)
+    rows = [_run_row(each, person=person) for each in found.runs]
+    for what, leftovers in (("code", found.code), ("environment", found.environments)):
+        rows += [
+            (
+                what,
+                each.path.name[:_HASH] if person and what == "code" else each.path.name,
+                "",
+                "",
+                size(each.bytes) if person else str(each.bytes),
+                "",
+                "",
+            )
+            for each in leftovers
+        ]
+    output.table(HEAD, rows, shrink=(6, 5))
+
+
+def _run_row(each: "OldRun", *, person: bool) -> tuple[str, ...]:
+    from nemorun_cli.cli.documents import iso
+
+    run = each.run
+    ended = run.status.ended_at or run.record.created_at
+    unknown = each.job_bytes is None
+    return (
+        "run",
+        tail(run.id) if person else run.id,
+        run.state.value,
+        f"{output.ago(ended)} ago" if person else iso(ended) or "",
+        (size(each.bytes) + " + ?" * unknown) if person else str(each.bytes),
+        run.record.recipe,
+        run.record.name or "",
+    )
+
+
+def _document(found: "Garbage", *, deleted: bool) -> dict[str, Any]:
+    from nemorun_cli.cli.documents import document, iso
+
+    return document(
+        deleted=deleted,
+        bytes=found.bytes,
+        runs=[
+            {
+                "id": each.run.id,
+                "state": each.run.state.value,
+                "ended_at": iso(each.run.status.ended_at),
+                "record_bytes": each.record_bytes,
+                "job_bytes": each.job_bytes,
+            }
+            for each in found.runs
+        ],
+        code=[{"hash": each.path.name, "bytes": each.bytes} for each in found.code],
+        environments=[{"name": each.path.name, "bytes": each.bytes} for each in found.environments],
+        problems=list(found.problems),
+    )
+
+
+def _tell(found: "Garbage", *, acting: bool, older_than: str | None) -> None:
+    counts = {
+        "run": len(found.runs),
+        "snapshot": len(found.code),
+        "environment": len(found.environments),
+    }
+    listed = ", ".join(
+        f"{count} {what}{'' if count == 1 else 's'}" for what, count in counts.items() if count
+    )
+    hint = "" if older_than else "; --older-than 60d names old runs"
+    if not listed:
+        output.note(f"nothing to delete{hint}")
+    elif acting:
+        output.note(f"deleted {listed}: {size(found.bytes)}")
+    else:
+        output.note(f"{listed}: {size(found.bytes)}; nothing was deleted, --yes does that{hint}")

@@ -1,0 +1,146 @@
+"""`nemorun metrics`."""
+
+import sys
+from collections.abc import Iterable
+from itertools import chain
+from typing import Annotated, Any
+
+import typer
+
+from nemorun_cli.cli import output, params
+from nemorun_cli.core.metrics import Point, Summary, pattern_of, summaries
+
+HEAD = ("METRIC", "RANK", "LAST", "STEP", "MIN", "AT", "MAX", "AT", "COUNT")
+ROWS = ("step", "time", "rank", "metric", "value")
+
+
+def command(  # noqa: PLR0913
+    run: params.RunArg = "last",
+    *,
+    metric: Annotated[
+        list[str] | None,
+        typer.Option("--metric", "-m", metavar="NAME", help="This one, or `val/*`; repeatable."),
+    ] = None,
+    every: Annotated[
+        bool, typer.Option("--all", help="Print each value, on a terminal too.")
+    ] = False,
+    last: Annotated[
+        bool, typer.Option("--last", help="Print what each metric comes to, in a pipe too.")
+    ] = False,
+    pattern: params.PatternOption = None,
+    csv: params.CsvOption = False,
+    json: params.JsonOption = False,
+) -> None:
+    """Show what a run has measured: its last, least and greatest values.
+
+    Read are what it has tracked, event files of TensorBoard in its folder, and, with --pattern, its
+    log. In a pipe each value is one line of tab-separated full values: step, time, rank, metric,
+    value. Of a step that was written twice, the later value counts; --all and pipes have both.
+    """
+    from nemorun_cli.actions import metrics, wiring
+    from nemorun_cli.actions.select import run_of
+
+    ports = wiring.ports()
+    problems: list[str] = []
+    chosen = run_of(run, ports=ports)
+    wanted = None if pattern is None else pattern_of(pattern)
+    names = tuple(metric or ())
+    found = metrics.points(chosen, ports=ports, names=names, pattern=wanted, problems=problems)
+    if json:
+        kept = list(found)
+        output.document(_document(chosen.id, kept, whole=not last))
+        empty = not kept
+    elif last or not (every or csv or not output.terminal(sys.stdout)):
+        empty = _print_summaries(summaries(found))
+    else:
+        empty = _print_points(found, csv=csv)
+    for problem in problems:
+        output.warn(problem)
+    if empty:
+        output.note(
+            "no metrics; `from nemorun_cli import track` and `track.log(loss=...)` make some"
+        )
+
+
+def _print_summaries(found: list[Summary]) -> bool:
+    """Whether there was none."""
+    ranks = any(each.rank for each in found)
+    rows = [
+        (
+            each.name,
+            str(each.rank) if ranks or not output.terminal(sys.stdout) else "",
+            shown(each.last),
+            step_of(each.last_step),
+            shown(each.least),
+            step_of(each.least_step),
+            shown(each.most),
+            step_of(each.most_step),
+            str(each.count),
+        )
+        for each in found
+    ]
+    output.table(HEAD, rows, shrink=(0,))
+    return not rows
+
+
+def _print_points(points: Iterable[Point], *, csv: bool) -> bool:
+    """Whether there was none. Lines go out as they come: a long series is never in memory."""
+    rows = map(_row, points)
+    first = next(rows, None)
+    if first is None:
+        return True
+    if csv:
+        output.csv(ROWS, chain([first], rows))
+    else:
+        output.lines(chain([first], rows))
+    return False
+
+
+def _row(point: Point) -> tuple[str, ...]:
+    time = "" if point.time is None else _moment(point.time)
+    return (step_of(point.step), time, str(point.rank), point.name, exactly(point.value))
+
+
+def _document(run_id: str, points: list[Point], *, whole: bool) -> dict[str, Any]:
+    from nemorun_cli.cli.documents import document, summary_object
+
+    found = document(run=run_id, metrics=[summary_object(each) for each in summaries(points)])
+    if whole:
+        found["points"] = list(map(_point_object, points))
+    return found
+
+
+def _point_object(point: Point) -> dict[str, Any]:
+    from nemorun_cli.cli.documents import finite
+
+    return {
+        "step": point.step,
+        "time": None if point.time is None else _moment(point.time),
+        "rank": point.rank,
+        "metric": point.name,
+        "value": finite(point.value),
+    }
+
+
+def _moment(seconds: float) -> str:
+    from datetime import UTC, datetime
+
+    told = datetime.fromtimestamp(seconds, UTC).isoformat(timespec="milliseconds")
+    return told.replace("+00:00", "Z")
+
+
+def step_of(step: float | None) -> str:
+    """A step as text; empty where none was told."""
+    if step is None:
+        return ""
+    return str(int(step)) if step == int(step) else str(step)
+
+
+def shown(value: float) -> str:
+    """A value in a table: six digits for a person, all of them for a program."""
+    return f"{value:.6g}" if output.terminal(sys.stdout) else exactly(value)
+
+
+def exactly(value: float) -> str:
+    """A value with all its digits."""
+    return repr(value)

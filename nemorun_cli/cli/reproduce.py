@@ -1,0 +1,155 @@
+"""`nemorun reproduce`."""
+
+import sys
+from collections.abc import Iterator
+from enum import StrEnum
+from typing import TYPE_CHECKING, Annotated, Any
+
+import typer
+
+from nemorun_cli.cli import output, params, starting
+
+if TYPE_CHECKING:
+    from nemorun_cli.actions.reproduce import Check, Verdict
+
+DIFFERENT = 1
+_SHOWN = 16
+
+
+class Environment(StrEnum):
+    """With what a run is launched anew."""
+
+    FRESH = "fresh"
+    HERE = "here"
+
+
+def command(  # noqa: PLR0913
+    run: Annotated[str, typer.Argument(metavar="RUN", help=params.RUN_HELP)],
+    *,
+    metric: Annotated[
+        list[str] | None,
+        typer.Option(
+            "--metric",
+            metavar="NAME[:TOLERANCE]",
+            help="A metric that has to come out the same; may be repeated.",
+        ),
+    ] = None,
+    file: Annotated[
+        list[str] | None,
+        typer.Option(
+            "--file", metavar="GLOB", help="Files of the run that have to; may be repeated."
+        ),
+    ] = None,
+    environment: Annotated[
+        Environment,
+        typer.Option(
+            "--environment", help="Built from what was recorded, or what is installed here."
+        ),
+    ] = Environment.FRESH,
+    timeout: Annotated[
+        str | None,
+        typer.Option("--timeout", metavar="TIME", help="Stop waiting after this; exit 14."),
+    ] = None,
+    cancel_on_exit: starting.CancelOption = False,
+    json: params.JsonOption = False,
+) -> int:
+    """Launch a run anew, with what was installed then, and tell whether it comes out the same.
+
+    Compared are the last values of its metrics, all of them unless some are named, bit by bit
+    unless a tolerance says how far apart they may be; and files by their content. Exit 0 if all is
+    the same, 1 if not, 3 if the environment cannot be built, 10 to 15 if the new run does not
+    succeed.
+    """
+    from nemorun_cli.actions import launch, reproduce, wiring
+    from nemorun_cli.actions.observe import refresh
+    from nemorun_cli.actions.requests import surroundings
+    from nemorun_cli.actions.select import run_of
+
+    how = starting.How(
+        wait=True,
+        follow=False,
+        timeout=params.seconds("--timeout", timeout),
+        cancel_on_exit=cancel_on_exit,
+        json=json,
+    )
+    ports = wiring.ports()
+    (original,) = refresh([run_of(run, ports=ports)], ports=ports).runs
+    expected = reproduce.declared(original, metric or (), file or (), ports=ports)
+    fresh = environment is Environment.FRESH
+    prepared = reproduce.prepare(original, fresh=fresh, around=surroundings(), ports=ports)
+    for text in prepared.notices:
+        output.note(text)
+    again = launch.submit(prepared, ports=ports)
+    output.note(f"{original.id} is launched anew as {again.id}")
+    again = starting.waited(again, how, ports)
+    verdict = reproduce.judge(original, again, expected, ports=ports)
+    if json:
+        output.document(_document(verdict, environment))
+    elif output.terminal(sys.stdout):
+        for line in _lines(verdict):
+            output.answer(line)
+    else:
+        output.table((), _rows(verdict))
+    ended = starting.report(again, how)
+    return ended or (0 if verdict.reproduced else DIFFERENT)
+
+
+def _document(verdict: "Verdict", environment: Environment) -> dict[str, Any]:
+    from dataclasses import asdict
+
+    from nemorun_cli.cli.documents import document, run_object
+
+    changes = verdict.environment
+    return document(
+        reproduced=verdict.reproduced,
+        original=run_object(verdict.original),
+        run=run_object(verdict.run),
+        environment=environment.value,
+        checks=[asdict(each) for each in verdict.checks],
+        environment_changes=None if changes is None else [asdict(each) for each in changes],
+    )
+
+
+def _rows(verdict: "Verdict") -> Iterator[tuple[str, ...]]:
+    """The verdict and both runs; then kind, name, before, after, and whether it is the same."""
+    yield _word(verdict), verdict.original.id, verdict.run.id, "", ""
+    for each in verdict.checks:
+        same = "same" if each.same else "different"
+        yield each.kind, each.name, _text(each.before), _text(each.after), same
+    for change in verdict.environment or ():
+        yield "environment", change.name, change.before or "", change.after or "", "different"
+
+
+def _lines(verdict: "Verdict") -> Iterator[str]:
+    from nemorun_cli.core.ids import tail
+
+    colour = "32" if verdict.reproduced else "31"
+    word = output.paint(_word(verdict), colour, sys.stdout)
+    yield f"{word}  {tail(verdict.original.id)} as {tail(verdict.run.id)}"
+    yield from output.pairs({f"{each.kind} {each.name}": _told(each) for each in verdict.checks})
+    if verdict.environment is None:
+        yield "of one of them the environment was not recorded"
+    elif verdict.environment:
+        yield output.head("other than then")
+        yield from output.pairs(
+            {
+                each.name: f"{each.before or '(nothing)'} -> {each.after or '(nothing)'}"
+                for each in verdict.environment
+            }
+        )
+
+
+def _word(verdict: "Verdict") -> str:
+    return "reproduced" if verdict.reproduced else "not reproduced"
+
+
+def _told(each: "Check") -> str:
+    before, after = (_text(value)[:_SHOWN] for value in (each.before, each.after))
+    if each.before == each.after:
+        return f"{before}  the same"
+    within = f"  within {each.tolerance:g}" if each.same else ""
+    return f"{before} -> {after or '(nothing)'}{within}"
+
+
+def _text(value: object) -> str:
+    return "" if value is None else str(value)

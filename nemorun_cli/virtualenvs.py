@@ -1,0 +1,167 @@
+"""Virtual environments built from what a run had installed, each kept under its fingerprint."""
+
+import hashlib
+import importlib.util
+import json
+import os
+import re
+import shutil
+import subprocess
+import sys
+from collections.abc import Iterator, Mapping, Sequence
+from dataclasses import dataclass
+from importlib import metadata
+from pathlib import Path
+
+from nemorun_cli.core.errors import RefusedError, StoreError
+
+OWN = "nemorun-cli"
+"""This distribution itself, which no index has."""
+_OWN_FOLDERS = ("nemorun_cli", "nemorun_recipes")
+_STAGE = ".new-"
+_DAY = 86400.0
+_NOT_INHERITED = ("PYTHONPATH", "PYTHONHOME", "VIRTUAL_ENV", "__PYVENV_LAUNCHER__")
+_VERSION = "import platform; print(platform.python_version())"
+_WANTING = re.compile(
+    r"(?:requirement|found for|wheel for|install|metadata for) ([\w.-]+==[^\s(]+)"
+)
+_HINT = "`--environment here` uses this machine's, and tells what differs"
+
+
+@dataclass(frozen=True, kw_only=True)
+class Wanted:
+    """What an environment has to hold."""
+
+    python: str
+    """The version of the interpreter."""
+    executable: str
+    """Where it was."""
+    packages: Mapping[str, str]
+    """Name to what is asked of it, `==1.0` or ` @ URL`."""
+    folders: tuple[str, ...] = ()
+    """Further places to import from."""
+
+
+def build(wanted: Wanted, home: Path, *, now: float) -> Path:
+    """The interpreter of an environment with exactly these packages, built once and kept.
+
+    Built under another name, and complete once it is there; built twice at once it is the same.
+    RefusedError, and no environment, when there is no such Python or a package cannot be installed.
+    """
+    python, version = _interpreter(wanted)
+    folder = home / "environments" / fingerprint(wanted, version)
+    if not folder.is_dir():
+        _build(wanted, python, folder, now)
+    os.utime(folder, (now, now))
+    return folder / "bin" / "python"
+
+
+def fingerprint(wanted: Wanted, version: str) -> str:
+    """The same for environments that hold the same."""
+    packages = {
+        **wanted.packages,
+        **({OWN: metadata.version(OWN)} if OWN in wanted.packages else {}),
+    }
+    whole = [version, sorted(packages.items()), sorted(wanted.folders)]
+    return hashlib.sha256(json.dumps(whole).encode()).hexdigest()
+
+
+def _interpreter(wanted: Wanted) -> tuple[str, str]:
+    """An interpreter of the very version, else of another patch of it; and its version."""
+    minor = ".".join(wanted.python.split(".")[:2])
+    found = dict(_versions((wanted.executable, shutil.which(f"python{minor}"), sys.executable)))
+    for python, version in found.items():
+        if version == wanted.python:
+            return python, version
+    for python, version in found.items():
+        if version.startswith(f"{minor}."):
+            return python, version
+    raise RefusedError(
+        f"there is no Python {minor} here, and the run had {wanted.python}",
+        hint=f"install it, or: {_HINT}",
+    )
+
+
+def _versions(pythons: Sequence[str | None]) -> Iterator[tuple[str, str]]:
+    for python in pythons:
+        if python and shutil.which(python):
+            told = _run((python, "-I", "-c", _VERSION))
+            if told.returncode == 0:
+                yield python, told.stdout.strip()
+
+
+def _build(wanted: Wanted, python: str, folder: Path, now: float) -> None:
+    stage = folder.with_name(f"{_STAGE}{os.urandom(6).hex()}")
+    try:
+        folder.parent.mkdir(mode=0o700, parents=True, exist_ok=True)
+        _sweep(folder.parent, now)
+        made = _run((python, "-m", "venv", str(stage)))
+        if made.returncode:
+            why = (made.stdout + made.stderr).strip().splitlines() or ["it does not say why"]
+            raise RefusedError(f"{python} cannot make a virtual environment: {why[0]}", hint=_HINT)
+        _install(wanted, stage)
+        _rename_within(stage, folder)
+        try:
+            stage.rename(folder)
+        except OSError:
+            if not folder.is_dir():  # Somebody else was quicker with the same one.
+                raise
+    except OSError as error:
+        raise StoreError(f"cannot build {folder}: {error.strerror or error}") from None
+    finally:
+        shutil.rmtree(stage, ignore_errors=True)
+
+
+def _install(wanted: Wanted, stage: Path) -> None:
+    listed = [f"{name}{asked}" for name, asked in wanted.packages.items() if name != OWN]
+    if listed:
+        requirements = stage / "requirements.txt"
+        requirements.write_text("".join(f"{each}\n" for each in listed))
+        pip = (str(stage / "bin" / "python"), "-m", "pip", "--disable-pip-version-check")
+        done = _run(
+            (*pip, "install", "--no-deps", "--no-input", "--quiet", "-r", str(requirements))
+        )
+        if done.returncode:
+            raise _refused(done.stderr)
+    (site,) = stage.glob("lib/python*/site-packages")
+    if OWN in wanted.packages:
+        for name in _OWN_FOLDERS:
+            _copy(name, site / name)
+    if wanted.folders:
+        (site / "nemorun-code.pth").write_text("".join(f"{each}\n" for each in wanted.folders))
+
+
+def _refused(told: str) -> RefusedError:
+    """What pip says of the package that it could not install."""
+    errors = [line.removeprefix("ERROR: ") for line in told.splitlines() if "ERROR:" in line]
+    package = next((found.group(1) for each in errors if (found := _WANTING.search(each))), None)
+    why = errors[0] if errors else (told.strip().splitlines() or ["pip does not say why"])[-1]
+    return RefusedError(f"cannot install {package or 'the recorded packages'}: {why}", hint=_HINT)
+
+
+def _copy(name: str, target: Path) -> None:
+    """One of our own packages, as it is here."""
+    spec = importlib.util.find_spec(name)
+    for folder in (spec and spec.submodule_search_locations) or ():
+        shutil.copytree(folder, target, ignore=shutil.ignore_patterns("__pycache__"))
+
+
+def _rename_within(stage: Path, folder: Path) -> None:
+    """Scripts name their interpreter by its whole path."""
+    for path in (stage / "bin").iterdir():
+        if path.is_file() and not path.is_symlink():
+            content = path.read_bytes()
+            if content.startswith(b"#!") and bytes(stage) in content:
+                path.write_bytes(content.replace(bytes(stage), bytes(folder)))
+
+
+def _run(argv: Sequence[str]) -> "subprocess.CompletedProcess[str]":
+    env = {name: value for name, value in os.environ.items() if name not in _NOT_INHERITED}
+    return subprocess.run(argv, env=env, capture_output=True, text=True, check=False)
+
+
+def _sweep(folder: Path, now: float) -> None:
+    """Delete what killed commands left behind."""
+    for each in folder.glob(f"{_STAGE}*"):
+        if now - each.stat().st_mtime > _DAY:
+            shutil.rmtree(each, ignore_errors=True)

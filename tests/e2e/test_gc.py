@@ -1,0 +1,141 @@
+"""Room is made by what nobody needs: never by a run that lives, or has a tag, or by its code."""
+
+import json
+import os
+import time
+
+import pytest
+
+from tests.conftest import Nemorun
+
+LONG_AGO = time.time() - 400 * 86400
+
+
+def snapshots(nemorun: Nemorun) -> list[str]:
+    return sorted(path.name for path in (nemorun.store / "code").iterdir() if path.name.isalnum())
+
+
+def runs(nemorun: Nemorun) -> set[str]:
+    return {run["id"] for run in nemorun.json("list")["runs"]}  # type: ignore[attr-defined]
+
+
+def ended(nemorun: Nemorun, *options: str, code: str = "code") -> str:
+    """A run that has ended, of a project with this code."""
+    (nemorun.cwd / "code.py").write_text(code)
+    return nemorun.ok("launch", "command", *options, "--wait", "--", "sh", "-c", "echo x >result")
+
+
+def age(nemorun: Nemorun) -> None:
+    """Have all snapshots look as if they had last been used long ago."""
+    for name in snapshots(nemorun):
+        os.utime(nemorun.store / "code" / name, (LONG_AGO, LONG_AGO))
+
+
+def test_it_shows_what_would_go_and_deletes_only_when_told_to(nemorun: Nemorun) -> None:
+    run = ended(nemorun)
+    age(nemorun)
+
+    for arguments in ((), ("--yes", "--dry-run")):
+        shown = nemorun("gc", "--older-than", "0s", *arguments)
+        assert shown.code == 0
+        rows = [line.split("\t") for line in shown.out.splitlines()]
+        assert [row[:3] for row in rows] == [
+            ["run", run, "SUCCEEDED"],
+            ["code", snapshots(nemorun)[0], ""],
+        ]
+        assert all(int(row[4]) > 0 for row in rows)
+        assert "1 run, 1 snapshot: " in shown.err
+        assert "nothing was deleted" in shown.err
+    done = nemorun("gc", "--older-than", "0s", "--yes")
+
+    assert done.out == shown.out
+    assert "deleted 1 run, 1 snapshot: " in done.err
+    assert runs(nemorun) == set()
+    assert snapshots(nemorun) == []
+    assert list((nemorun.store / "jobs").iterdir()) == []
+    assert "nothing to delete" in nemorun("gc", "--older-than", "0s").err
+
+
+def test_runs_that_live_or_have_a_tag_are_never_among_them(nemorun: Nemorun) -> None:
+    tagged, failed = ended(nemorun, "--tag", "x"), nemorun.ok("launch", "command", "--", "false")
+    alive = nemorun.ok("launch", "command", "--", "sleep", "60")
+    nemorun("wait", failed)
+    old = ended(nemorun)
+    age(nemorun)
+
+    young = nemorun("gc", "--older-than", "1d", "--yes")
+    assert (young.code, young.out) == (0, "")
+    assert nemorun.ok("gc", "--older-than", "0s", "--state", "failed").split("\t")[1] == failed
+    nemorun.ok("gc", "--older-than", "0s", "--yes")
+
+    assert runs(nemorun) == {tagged, alive}
+    assert old not in runs(nemorun)
+    assert len(snapshots(nemorun)) == 1
+    nemorun.ok("cancel", alive)
+
+
+def test_what_a_kept_run_was_made_from_stays_with_it(nemorun: Nemorun) -> None:
+    parent = ended(nemorun)
+    child = nemorun.ok("rerun", parent, "--wait", "--tag", "paper")
+
+    without = nemorun.ok("gc", "--older-than", "0s")
+    assert without.split("\t")[1] == parent
+    nemorun.ok("gc", "--older-than", "0s", "--keep-tag", "paper", "--yes")
+
+    assert runs(nemorun) == {parent, child}
+
+
+def test_code_goes_a_day_after_its_last_run_and_a_rerun_uses_it(nemorun: Nemorun) -> None:
+    first, second = ended(nemorun, code="1"), ended(nemorun, code="2")
+    age(nemorun)
+    nemorun.ok("rerun", second, "--dry-run")
+    nemorun.ok("rm", first, second)
+
+    done = json.loads(nemorun.ok("gc", "--yes", "--json"))
+
+    assert (done["deleted"], len(done["code"]), done["runs"]) == (True, 1, [])
+    assert snapshots(nemorun) != [done["code"][0]["hash"]]
+    assert len(snapshots(nemorun)) == 1
+
+
+def test_a_launch_at_the_same_moment_has_its_code(nemorun: Nemorun) -> None:
+    nemorun.ok("rm", ended(nemorun))
+    age(nemorun)
+    launch = ("launch", "command", "--wait", "--", "cat", "code.py")
+
+    commands = [nemorun.start(*each) for _ in range(3) for each in (launch, ("gc", "--yes"))]
+    told = [(each.communicate(timeout=90)[1], each.returncode) for each in commands]
+
+    assert [code for _, code in told] == [0] * len(commands), told
+    assert len(snapshots(nemorun)) == 1
+
+
+def test_no_code_goes_while_a_record_cannot_be_read(nemorun: Nemorun) -> None:
+    run = ended(nemorun)
+    age(nemorun)
+    (record,) = (nemorun.store / "runs").glob(f"*/{run}/run.json")
+    record.write_text("{")
+
+    done = nemorun("gc", "--older-than", "0s", "--yes")
+
+    assert done.code == 0
+    assert "no code is deleted" in done.err
+    assert len(snapshots(nemorun)) == 1
+
+
+def test_environments_that_nobody_uses_go(nemorun: Nemorun) -> None:
+    for name in ("old", "young"):
+        (nemorun.store / "environments" / name).mkdir(parents=True)
+    os.utime(nemorun.store / "environments" / "old", (LONG_AGO, LONG_AGO))
+
+    nemorun.ok("gc", "--yes")
+
+    assert [path.name for path in (nemorun.store / "environments").iterdir()] == ["young"]
+
+
+@pytest.mark.parametrize("text", ["60", "soon"])
+def test_an_age_has_a_unit(nemorun: Nemorun, text: str) -> None:
+    done = nemorun("gc", "--older-than", text, "--yes")
+
+    assert done.code == 2
+    assert "--older-than" in done.err

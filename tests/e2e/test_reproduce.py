@@ -1,0 +1,260 @@
+"""A run is launched anew with what was installed then, and its results are compared."""
+
+import json
+import shutil
+import subprocess
+import sys
+import zipfile
+from dataclasses import replace
+from pathlib import Path
+from typing import Any
+
+import pytest
+
+from tests.conftest import Nemorun
+
+RECIPE = """
+from pathlib import Path
+
+import fiddle as fdl
+
+from nemorun_cli import recipe
+from nemorun_cli.job.track import track
+
+
+def train(seed: int, *, noise: float = 0.0, fails: str = "") -> None:
+    import random
+    import time
+
+    from scale import FACTOR
+
+    if fails and Path(fails).exists():
+        raise SystemExit(5)
+    random.seed(seed)
+    for step in range(3):
+        loss = FACTOR * random.random() + noise * (time.time_ns() % 1000 + 1)
+        track(step=step, loss=loss)
+    track(step=3, accuracy=float("nan"))
+    Path("model.bin").write_bytes(random.randbytes(64))
+
+
+@recipe
+def small(seed: int = 7) -> fdl.Partial:
+    return fdl.Partial(train, seed=seed)
+"""
+
+
+def wheel(folder: Path, version: str, factor: str) -> Path:
+    path = folder / f"nemorun_test_scale-{version}-py3-none-any.whl"
+    info = f"nemorun_test_scale-{version}.dist-info"
+    with zipfile.ZipFile(path, "w") as file:
+        file.writestr("scale.py", f"FACTOR = {factor}\n")
+        file.writestr(
+            f"{info}/METADATA",
+            f"Metadata-Version: 2.1\nName: nemorun-test-scale\nVersion: {version}\n",
+        )
+        file.writestr(
+            f"{info}/WHEEL", "Wheel-Version: 1.0\nRoot-Is-Purelib: true\nTag: py3-none-any\n"
+        )
+        file.writestr(f"{info}/RECORD", f"scale.py,,\n{info}/METADATA,,\n{info}/RECORD,,\n")
+    return path
+
+
+def environment(folder: Path, path: Path) -> Path:
+    """An environment with what is in a wheel, and not even pip."""
+    subprocess.run([sys.executable, "-m", "venv", "--without-pip", str(folder)], check=True)
+    (site,) = folder.glob("lib/python*/site-packages")
+    zipfile.ZipFile(path).extractall(site)
+    return folder / "bin" / "python"
+
+
+@pytest.fixture
+def small(nemorun: Nemorun, tmp_path: Path) -> Nemorun:
+    """A project whose runs have had scale 1.0; other environments here have 2.0."""
+    wheels = tmp_path / "wheels"
+    wheels.mkdir()
+    (nemorun.cwd / "recipes").mkdir()
+    (nemorun.cwd / "recipes" / "small.py").write_text(RECIPE)
+    environment(tmp_path / "then", wheel(wheels, "1.0", "0.1"))
+    environment(tmp_path / "now", wheel(tmp_path, "2.0", "0.3"))
+    nemorun.env.update(
+        PIP_NO_INDEX="1", PIP_FIND_LINKS=str(wheels), VIRTUAL_ENV=str(tmp_path / "now")
+    )
+    return nemorun
+
+
+def launched(small: Nemorun, tmp_path: Path, *arguments: str) -> str:
+    python = f"python={tmp_path / 'then' / 'bin' / 'python'}"
+    return small.ok("launch", "--wait", "-x", python, "small", *arguments)
+
+
+def verdict(small: Nemorun, *arguments: str) -> tuple[int, dict[str, Any]]:
+    done = small("reproduce", *arguments, "--json")
+    assert done.out, done.err
+    return done.code, json.loads(done.out)
+
+
+def test_a_run_comes_out_the_same_in_an_environment_of_its_own(
+    small: Nemorun, tmp_path: Path
+) -> None:
+    run_id = launched(small, tmp_path, "seed=3")
+
+    code, found = verdict(small, run_id, "--metric", "loss", "--file", "*.bin")
+
+    assert code == 0
+    assert found["reproduced"]
+    assert found["run"]["parent"] == run_id
+    assert found["run"]["name"] == f"reproduces {run_id[-8:]}"
+    assert [(each["kind"], each["name"]) for each in found["checks"]] == [
+        ("metric", "loss"),
+        ("file", "model.bin"),
+    ]
+    changed = {each["name"] for each in found["environment_changes"]}
+    assert not {"python", "package nemorun-test-scale"} & changed
+    (folder,) = (small.store / "environments").iterdir()
+    script = small.ok("show", found["run"]["id"], "--script")
+    assert f"{folder}/bin/python" in script
+    assert str(folder).encode() in (folder / "bin" / "pip").read_bytes().splitlines()[0]
+    built = (folder / "pyvenv.cfg").stat().st_mtime_ns
+    done = small("reproduce", run_id, PIP_FIND_LINKS=str(tmp_path / "nothing"))
+    assert done.code == 0
+    assert done.out.startswith(f"reproduced\t{run_id}\t")
+    assert "metric\taccuracy\tnan\tnan\tsame\n" in done.out
+    assert (folder / "pyvenv.cfg").stat().st_mtime_ns == built
+
+
+def test_with_what_is_installed_here_it_is_told_what_differs(
+    small: Nemorun, tmp_path: Path
+) -> None:
+    run_id = launched(small, tmp_path, "seed=3")
+
+    code, found = verdict(small, run_id, "--environment", "here", "--file", "model.bin")
+    again, metrics = verdict(small, run_id, "--environment", "here")
+
+    scale = {"name": "package nemorun-test-scale", "before": "1.0", "after": "2.0"}
+    assert scale in found["environment_changes"]
+    assert (code, found["reproduced"]) == (0, True)
+    assert (again, metrics["reproduced"]) == (1, False)
+    loss = metrics["checks"][0]
+    assert loss["after"] == pytest.approx(3 * loss["before"])
+    difference = small("diff", run_id, "last", "--only", "environment")
+    assert "environment\tpackage nemorun-test-scale\t1.0\t2.0\n" in difference.out
+    assert difference.code == 1
+    within = verdict(small, run_id, "--environment", "here", "--metric", "loss:1.0")
+    assert (within[0], within[1]["checks"][0]["same"]) == (0, True)
+
+
+def test_what_does_not_come_out_the_same_is_told(small: Nemorun, tmp_path: Path) -> None:
+    run_id = launched(small, tmp_path, "noise=1e-9")
+    (small.cwd / "fails").touch()
+    failing = launched(small, tmp_path, f"fails={tmp_path / 'fails'}")
+    (tmp_path / "fails").touch()
+
+    code, found = verdict(small, run_id, "--environment", "here", "--metric", "loss")
+    failed, told = verdict(small, failing, "--environment", "here")
+
+    assert code == 1
+    assert not found["checks"][0]["same"]
+    assert failed == 10
+    assert told["run"]["exit_code"] == 5
+    assert not told["reproduced"]
+
+
+def test_a_package_that_cannot_be_had_is_named_and_nothing_is_launched(
+    small: Nemorun, tmp_path: Path
+) -> None:
+    run_id = launched(small, tmp_path)
+
+    done = small("reproduce", run_id, PIP_FIND_LINKS=str(tmp_path / "nothing"))
+
+    assert done.code == 3
+    assert "error: cannot install nemorun-test-scale==1.0: " in done.err
+    assert "hint: `--environment here`" in done.err
+    assert done.out == ""
+    assert list((small.store / "environments").iterdir()) == []
+    assert small.ok("list", "--quiet") == run_id
+
+
+def test_what_was_used_from_folders_of_the_project_comes_from_its_snapshot(
+    small: Nemorun, tmp_path: Path
+) -> None:
+    source = small.cwd / "lib" / "src"
+    source.mkdir(parents=True)
+    (source / "scale.py").write_text("FACTOR = 5\n")
+    (site,) = (tmp_path / "then").glob("lib/python*/site-packages")
+    (site / "scale.py").unlink()
+    (site / "scale.pth").write_text(f"{source}\n")
+    (info,) = site.glob("nemorun_test_scale*.dist-info")
+    origin = {"url": f"file://{small.cwd}/lib", "dir_info": {"editable": True}}
+    (info / "direct_url.json").write_text(json.dumps(origin))
+    other = site / "elsewhere-1.dist-info"
+    other.mkdir()
+    (other / "METADATA").write_text("Metadata-Version: 2.1\nName: elsewhere\nVersion: 1\n")
+    origin["url"] = f"file://{tmp_path}/gone"
+    (other / "direct_url.json").write_text(json.dumps(origin))
+    run_id = launched(small, tmp_path)
+    (source / "scale.py").write_text("FACTOR = 6\n")
+
+    done = small("reproduce", run_id, "--metric", "loss")
+
+    assert done.code == 0, done.err
+    assert f"left out, as it was used from a folder: elsewhere (file://{tmp_path}/gone)" in done.err
+
+
+def test_a_recipe_that_came_with_nemorun_finds_itself(nemorun: Nemorun, tmp_path: Path) -> None:
+    python = tmp_path / "then" / "bin" / "python"
+    subprocess.run([sys.executable, "-m", "venv", "--without-pip", tmp_path / "then"], check=True)
+    (site,) = (tmp_path / "then").glob("lib/python*/site-packages")
+    top = Path(__file__).parents[2]
+    shutil.copytree(top / "recipes", site / "nemorun_recipes")
+    info = site / "nemorun_cli-0.1.0.dist-info"
+    info.mkdir()
+    (info / "METADATA").write_text("Metadata-Version: 2.1\nName: nemorun-cli\nVersion: 0.1.0\n")
+    alone = replace(nemorun, cwd=nemorun.home)
+    run_id = alone.ok("launch", "--wait", "hello", "steps=2", "-x", f"python={python}")
+
+    done = alone("reproduce", run_id)
+
+    assert done.code == 0, done.err
+    assert "metric\tprogress\t1.0\t1.0\tsame" in done.out
+
+
+def test_two_at_once_build_one_environment(small: Nemorun, tmp_path: Path) -> None:
+    run_id = launched(small, tmp_path)
+
+    started = [small.start("reproduce", run_id) for _ in range(2)]
+    ended = [each.communicate(timeout=120) for each in started]
+
+    assert [each.returncode for each in started] == [0, 0], ended
+    assert len(list((small.store / "environments").iterdir())) == 1
+
+
+def test_what_is_no_result_cannot_be_reproduced(small: Nemorun, tmp_path: Path) -> None:
+    run_id = launched(small, tmp_path)
+    failed = small("launch", "--wait", "command", "false").out.strip()
+    silent = small.ok("launch", "--wait", "command", "true")
+
+    for arguments, part in (
+        ((run_id, "--metric", "lss"), "there are: loss, accuracy"),
+        ((run_id, "--metric", "loss:much"), "'much' is no tolerance"),
+        ((run_id, "--file", "*.pt"), "has left no file '*.pt'"),
+        ((failed,), "is FAILED: it has no result to reproduce"),
+        ((silent,), "has tracked no metrics: there is nothing to compare"),
+    ):
+        done = small("reproduce", *arguments)
+        assert done.code == 2, arguments
+        assert part in done.err
+        assert done.out == ""
+
+
+@pytest.mark.torch
+def test_a_training_with_a_seed_comes_out_bit_by_bit(nemorun: Nemorun) -> None:
+    run_id = nemorun.ok("launch", "--wait", "digits", "epochs=1", "seed=11")
+
+    code, found = verdict(
+        nemorun, run_id, "--environment", "here", "--file", "model.pt", "--metric", "loss"
+    )
+
+    assert code == 0
+    assert {each["name"] for each in found["checks"]} == {"loss", "model.pt"}
+    assert found["environment_changes"] == []
