@@ -98,11 +98,7 @@ def rerun(run: Run, request: Request, around: Surroundings, *, ports: Ports) -> 
     UsageError for a run that was imported, unless its code is trusted.
     """
     record = run.record
-    if not request.trust and origins.imported(ports.store.home, run.id):
-        raise UsageError(
-            f"{run.id} was imported: launching it executes code that came with it",
-            hint="--trust does so; `nemorun show` tells where it comes from",
-        )
+    refuse_foreign(run, trust=request.trust, ports=ports)
     code = stored_code(run, ports=ports)
     executor = request.executor or record.profile or record.executor
     typed, left = _carried(run, executor, around)
@@ -139,6 +135,15 @@ def rerun(run: Run, request: Request, around: Surroundings, *, ports: Ports) -> 
     notices = [f"{executor} has no such setting, left out: -x {text}" for text in left]
     notices += [f"the job does without {name}: there is no {to} here" for name, to in gone.items()]
     return replace(prepared, notices=(*notices, *prepared.notices))
+
+
+def refuse_foreign(run: Run, *, trust: bool, ports: Ports) -> None:
+    """UsageError for a run that was imported, unless what came with it is trusted."""
+    if not trust and origins.imported(ports.store.home, run.id):
+        raise UsageError(
+            f"{run.id} was imported: launching it executes code that came with it",
+            hint="--trust does so; `nemorun show` tells where it comes from",
+        )
 
 
 def _carried(run: Run, executor: str, around: Surroundings) -> tuple[list[str], list[str]]:

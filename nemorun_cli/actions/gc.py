@@ -16,7 +16,7 @@ from nemorun_cli.core.ids import key_of
 from nemorun_cli.core.jobs import JobState
 from nemorun_cli.core.ports import CanMeasure
 from nemorun_cli.core.runs import Run
-from nemorun_cli.store import layout, snapshots
+from nemorun_cli.store import layout, origins, snapshots
 
 MONTH = 30 * snapshots.DAY
 """An environment that nobody has used for so long may go."""
@@ -173,9 +173,12 @@ def _awaited(run: Run, ports: Ports) -> set[str]:
 
 def _job_bytes(runs: Iterable[Run], ports: Ports, problems: list[str]) -> dict[str, int]:
     places: dict[tuple[str, str], list[Run]] = {}
-    for run in runs:
-        places.setdefault((run.record.executor, str(dict(run.record.target))), []).append(run)
     found: dict[str, int] = {}
+    for run in runs:
+        if origins.imported(ports.store.home, run.id):
+            found[run.id] = 0  # Its job's folder is in its record.
+            continue
+        places.setdefault((run.record.executor, str(dict(run.record.target))), []).append(run)
     for group in places.values():
         try:
             executor = ports.executor_of(group[0].record)

@@ -14,7 +14,7 @@ from nemorun_cli.archives.manifest import Member
 from nemorun_cli.archives.packing import Source, measure
 from nemorun_cli.archives.reading import Archive
 from nemorun_cli.core.errors import RefusedError
-from nemorun_cli.store import layout, origins
+from nemorun_cli.store import layout, origins, snapshots
 
 GIBIBYTE = 2**30
 _SHOWN = 3
@@ -57,9 +57,11 @@ def import_(path: Path, allowed: Allowed, *, ports: Ports) -> Imported:
         for run_id in manifest.runs:
             contents.record_of(archive, run_id)
         present = tuple(each for each in manifest.runs if _is_present(archive, each, ports))
-        for code_hash in manifest.code:
-            fill = partial(unpacking.unpack_code, archive, code_hash)
-            copying.receive(code_hash, ports.store.code, fill, now=ports.clock())
+        with snapshots.safe(ports.store.code):
+            for code_hash in manifest.code:
+                fill = partial(unpacking.unpack_code, archive, code_hash)
+                copying.receive(code_hash, ports.store.code, fill, now=ports.clock())
+                snapshots.touch(ports.store.code / code_hash)
         for name in manifest.patches():
             unpacking.unpack_patch(archive, name, ports.store.code / patches.FOLDER)
         for run_id in manifest.runs:

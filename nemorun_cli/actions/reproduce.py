@@ -99,16 +99,20 @@ def declared(
     return tuple(found)
 
 
-def prepare(run: Run, *, fresh: bool, around: Surroundings, ports: Ports) -> Prepared:
+def prepare(
+    run: Run, *, fresh: bool, around: Surroundings, ports: Ports, trust: bool = False
+) -> Prepared:
     """The launch that is to reproduce a run, from its stored code and config.
 
     `fresh`: on this machine in a virtual environment of its own, which is built unless it is
     there; RefusedError where that cannot be done. Elsewhere, and else, with what is installed.
+    UsageError, and nothing is installed, for a run that was imported, unless that is trusted.
     """
+    compose.refuse_foreign(run, trust=trust, ports=ports)
     record = run.record
     label = Label(name=f"reproduces {tail(run.id)}")
     notices: list[str] = []
-    request = Request(label=label)
+    request = Request(label=label, trust=trust)
     if record.executor != LOCAL:
         notices.append(f"{record.executor} uses what is installed there: nothing is rebuilt")
     elif not fresh:

@@ -1,7 +1,7 @@
 """The runs of an archive, once they are known to be runs that have ended."""
 
 import json
-from collections.abc import Mapping
+from collections.abc import Iterable, Mapping
 from pathlib import PurePosixPath
 from typing import Any
 
@@ -25,7 +25,7 @@ def record_of(archive: Archive, run_id: str) -> RunRecord:
     """
     try:
         return _checked(archive, run_id)
-    except (ValueError, TypeError, KeyError) as error:
+    except (ValueError, TypeError, KeyError, AttributeError) as error:
         raise CorruptError(
             f"{archive.path}: {run_id} is no run that was exported: {error}"
         ) from None
@@ -47,6 +47,9 @@ def _checked(archive: Archive, run_id: str) -> RunRecord:
             handle = documents.handle_from_json(_value(archive, members, name))
             if handle.key != key_of(run_id, 1):
                 raise ValueError(f"{name}: it is that of {handle.key}")
+    _check_texts(record.environment.get("values", {}).items())
+    _check_texts([record.environment.get("secrets", ())])
+    _check_texts((each["source"], each["text"]) for each in record.settings.values())
     if record.code is not None:
         _check_code(record.code)
     if "plan.json" in members:
@@ -63,6 +66,11 @@ def _value(archive: Archive, members: Mapping[str, Member], name: str) -> Any:  
         return json.loads(archive.content(members[name]))
     except (ValueError, RecursionError):
         raise ValueError(f"{name}: it is not JSON") from None
+
+
+def _check_texts(found: Iterable[Iterable[Any]]) -> None:
+    if not all(isinstance(text, str) for texts in found for text in texts):
+        raise ValueError("run.json: its environment or its settings are no texts")
 
 
 def _check_code(value: Mapping[str, Any]) -> None:

@@ -51,6 +51,7 @@ def command(  # noqa: PLR0913
         typer.Option("--timeout", metavar="TIME", help="Stop waiting after this; exit 14."),
     ] = None,
     cancel_on_exit: starting.CancelOption = False,
+    trust: starting.TrustOption = False,
     json: params.JsonOption = False,
 ) -> int:
     """Launch a run anew, with what was installed then, and tell whether it comes out the same.
@@ -76,7 +77,9 @@ def command(  # noqa: PLR0913
     (original,) = refresh([run_of(run, ports=ports)], ports=ports).runs
     expected = reproduce.declared(original, metric or (), file or (), ports=ports)
     fresh = environment is Environment.FRESH
-    prepared = reproduce.prepare(original, fresh=fresh, around=surroundings(), ports=ports)
+    prepared = reproduce.prepare(
+        original, fresh=fresh, around=surroundings(), ports=ports, trust=trust
+    )
     for text in prepared.notices:
         output.note(text)
     again = launch.submit(prepared, ports=ports)

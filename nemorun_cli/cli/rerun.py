@@ -29,9 +29,7 @@ def command(  # noqa: PLR0913
     timeout: starting.TimeoutOption = None,
     cancel_on_exit: starting.CancelOption = False,
     dry_run: starting.DryRunOption = False,
-    trust: Annotated[
-        bool, typer.Option("--trust", help="Execute the code of a run that was imported.")
-    ] = False,
+    trust: starting.TrustOption = False,
     json: params.JsonOption = False,
 ) -> int:
     """Launch a run again from its stored code, with changes.

@@ -102,6 +102,9 @@ ReuseOption = Annotated[
     bool,
     typer.Option("--reuse", help="Launch nothing if the same has succeeded, or is under way."),
 ]
+TrustOption = Annotated[
+    bool, typer.Option("--trust", help="Execute the code of a run that was imported.")
+]
 TERMINATED = 143
 INTERRUPTED = 130
 

@@ -201,6 +201,10 @@ def test_a_file_that_is_larger_than_told_is_refused(forger: Forger, yours: Place
         lambda record: record["code"].update(entries=["../evil"]),
         lambda record: record["code"].update(entries=["/evil"]),
         lambda record: record["code"].pop("path"),
+        lambda record: record.update(environment={"values": {"A": 1}}),
+        lambda record: record.update(environment={"values": ["A"]}),
+        lambda record: record.update(environment={"secrets": [None]}),
+        lambda record: record.update(settings={"time": {"source": "-x"}}),
         lambda record: record["code"].update(repositories=[{"patch": "../../evil"}]),
     ],
 )
