@@ -32,6 +32,7 @@ def test_a_run_gives_the_same_where_nothing_of_it_is_known(
 ) -> None:
     run_id = tiny.ok("launch", "--wait", "tiny", "optim.lr=0.5", "steps=4", "--tag", "paper")
     before, output = shown(tiny, run_id), tiny.ok("logs", run_id)
+    tracked = tiny.ok("metrics", run_id)
     path = tiny.ok("export", run_id, "-o", str(tmp_path / "x.nrz"))
     shutil.rmtree(project)
     tiny.store.rename(tmp_path / "away")
@@ -53,8 +54,28 @@ def test_a_run_gives_the_same_where_nothing_of_it_is_known(
         assert imported[name] == before[name]
     assert repeated["parent"] == run_id
     assert elsewhere.ok("logs", run_id) == elsewhere.ok("logs", again) == output
+    assert elsewhere("diff", run_id, again, "--only", "config", "--only", "code").code == 0
+    assert elsewhere.ok("metrics", run_id) == tracked
     assert imported["imported"]["archive"] == "x.nrz"
     assert repeated["imported"] is None
+
+
+def test_an_imported_run_is_reproduced_only_if_it_is_trusted(
+    tiny: Nemorun, elsewhere: Nemorun, project: Path
+) -> None:
+    run_id = tiny.ok("launch", "--wait", "tiny")
+    path = tiny.ok("export", run_id, "-o", str(project.parent / "x.nrz"))
+    shutil.rmtree(project)
+    shutil.rmtree(tiny.store / "jobs")
+    elsewhere.ok("import", path)
+
+    untrusted = elsewhere("reproduce", run_id)
+    shown = elsewhere.ok("reproduce", run_id, "--trust", "--environment", "here")
+
+    assert (untrusted.code, untrusted.out) == (2, "")
+    assert "--trust" in untrusted.err
+    assert not (elsewhere.store / "environments").exists()
+    assert shown.startswith(f"reproduced\t{run_id}")
 
 
 def test_an_imported_run_is_read_like_any_other(
