@@ -56,11 +56,7 @@ def plain(text: str, nemorun: Nemorun) -> str:
     text = text.replace(str(nemorun.cwd), "PROJECT").replace(str(nemorun.store), "STORE")
     text = re.sub(r"\b\d{8}-\d{6}-[a-z2-7]{8}\b", "YYYYMMDD-HHMMSS-xxxxxxxx", text)
     text = re.sub(r"(?<=last run   )[a-z2-7]{8}\b|\b[a-z2-7]{8}(?= FAILED)", "xxxxxxxx", text)
-    text = re.sub(
-        r"(?<=^from  )[a-z2-7]{8}|(?<=^to    )[a-z2-7]{8}", "xxxxxxxx", text, flags=re.MULTILINE
-    )
     text = re.sub(r"(?<=^from       )[a-z2-7]{8}", "xxxxxxxx", text, flags=re.MULTILINE)
-    text = re.sub(r"(?<=reproduced  )[a-z2-7]{8} as [a-z2-7]{8}", "xxxxxxxx as xxxxxxxx", text)
     text = re.sub(r"(?<=STORE/code/)[0-9a-f]{64}", "HASH", text)
     return "\n".join(line.rstrip() for line in text.splitlines())
 
