@@ -75,7 +75,7 @@ def declared(
 ) -> tuple[Result, ...]:
     """What of a run is to come out the same, as it is: `loss` or `loss:1e-3`, and files by pattern.
 
-    Without either, the last value of all its metrics. UsageError for a run that has not succeeded,
+    Where no metric is named, the last value of each. UsageError for a run that has not succeeded,
     for what it does not have, and if there is nothing to compare.
     """
     if run.state is not JobState.SUCCEEDED:
@@ -84,8 +84,7 @@ def declared(
             hint="`nemorun wait` waits until it has ended" if run.live else "",
         )
     known = {name: value for name, value in metrics(run, ports=ports).items() if name != _STEP}
-    texts = metric_texts or ([] if patterns else list(known))
-    found = [_metric(text, known, run) for text in texts]
+    found = [_metric(text, known, run) for text in metric_texts or known]
     files = _files(run, patterns, ports)
     for pattern in patterns:
         if not _files(run, [pattern], ports):

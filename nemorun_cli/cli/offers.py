@@ -51,13 +51,15 @@ def argument(place: Place, word: str) -> Iterator[Candidate]:
         for name, offer in _OF_ARGUMENTS.items():
             if name in wanted:
                 yield from offer(place, word)
+        if place.command == "diff" and place.arguments:
+            yield from _paths(place, word)
 
 
 def _paths(place: Place, word: str) -> Iterator[Candidate]:
     from nemorun_cli.cli import pathwords, recipewords
 
     subject, *earlier = place.arguments
-    if place.command == "diff":  # What is set is of the second; `.` is as the first.
+    if place.command == "diff" and earlier:  # What is set is of the second; `.` is as the first.
         second, *earlier = earlier
         subject = subject if second == "." else second
     of_what = ARGUMENTS[place.command][0]

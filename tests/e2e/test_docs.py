@@ -17,7 +17,7 @@ from nemorun_cli.settingvalues import as_text, type_text
 from tests.conftest import NEMORUN, Nemorun
 
 DOCS = Path(__file__).parents[2] / "docs"
-EXECUTED = ("overrides.md", "recipes.md")
+EXECUTED = ("overrides.md", "recipes.md", "reproducing.md")
 TABLED = {"docker": False, "ray": False, "slurm": True}
 """Pages with a table of an executor's settings, and whether the common ones are among them."""
 TABLE = re.compile(r"^\| setting \|.*\n(?:\|.*\n)*", re.MULTILINE)
@@ -56,6 +56,7 @@ def plain(text: str, nemorun: Nemorun) -> str:
     text = text.replace(str(nemorun.cwd), "PROJECT").replace(str(nemorun.store), "STORE")
     text = re.sub(r"\b\d{8}-\d{6}-[a-z2-7]{8}\b", "YYYYMMDD-HHMMSS-xxxxxxxx", text)
     text = re.sub(r"(?<=last run   )[a-z2-7]{8}\b|\b[a-z2-7]{8}(?= FAILED)", "xxxxxxxx", text)
+    text = re.sub(r"(?<=^from       )[a-z2-7]{8}", "xxxxxxxx", text, flags=re.MULTILINE)
     text = re.sub(r"(?<=STORE/code/)[0-9a-f]{64}", "HASH", text)
     return "\n".join(line.rstrip() for line in text.splitlines())
 

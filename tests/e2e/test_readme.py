@@ -2,9 +2,13 @@
 
 import re
 import shlex
+import shutil
 import subprocess
 import textwrap
 from pathlib import Path
+
+import pexpect
+import pytest
 
 from nemorun_cli.cli import COMMANDS
 from nemorun_cli.cli.flags import FLAGS
@@ -56,6 +60,54 @@ def test_every_flag_in_the_text_exists() -> None:
     mentioned = set(re.findall(r"(?<![\w-])--[a-z][a-z-]+", README))
 
     assert mentioned - known - {"--lr"} == set()
+
+
+@pytest.mark.torch
+def test_six_months_later_it_goes_as_shown(nemorun: Nemorun, tmp_path: Path) -> None:
+    _, section = README.split("\n## Six months later\n")
+    told = textwrap.dedent(
+        "".join(re.findall(r"^    .*\n", section.split("\n## ")[0], re.MULTILINE))
+    )
+    ids: dict[str, str] = {}
+    elsewhere = Nemorun(home=tmp_path / "their-home", cwd=tmp_path / "their-folder")
+    elsewhere.cwd.mkdir()
+
+    for place, part in re.findall(
+        r"^(elsewhere)?\$ (.*\n(?:(?!(?:elsewhere)?\$ ).*\n)*)", told, re.MULTILINE
+    ):
+        command, _, shown = part.partition("\n")
+        for mine, theirs in ids.items():
+            command = command.replace(mine, theirs)
+        happened = on_a_terminal(elsewhere if place else nemorun, command)
+        for path in nemorun.cwd.glob("*.nrz"):
+            shutil.copy(path, elsewhere.cwd)
+        for mine, theirs in zip(TAIL.findall(shown), TAIL.findall(happened), strict=True):
+            assert ids.setdefault(mine, theirs) == theirs
+        assert without_values(happened) == without_values(shown)
+
+
+TAIL = re.compile(r"\b\d{8}-\d{6}-([a-z2-7]{8})\b")
+
+
+def without_values(text: str) -> str:
+    """The text without what differs from run to run and from one kind of CPU to another."""
+    text = re.sub(r"\b(\d{8}-\d{6}-)?[a-z2-7]{8}\b(?= |$)", "ID", text, flags=re.MULTILINE)
+    return re.sub(r"\b(\d+\.\d+|[0-9a-f]{16})(?=  the same)", "VALUE", text)
+
+
+def on_a_terminal(nemorun: Nemorun, command: str) -> str:
+    """What a command prints for a person, without the line that moves while it waits."""
+    program, *arguments = shlex.split(command)
+    assert program == "nemorun"
+    found = pexpect.run(
+        shlex.join([str(NEMORUN), *arguments]),
+        cwd=str(nemorun.cwd),
+        env=nemorun.environment(TERM="xterm"),
+        dimensions=(60, 100),
+        timeout=120,
+        encoding="utf-8",
+    )
+    return re.sub(r"\r\x1b\[K[^\r\n]*(?=\r\x1b)|\r\x1b\[K", "", str(found)).replace("\r\n", "\n")
 
 
 def test_a_sweep_is_a_loop_of_the_shell(nemorun: Nemorun) -> None:
