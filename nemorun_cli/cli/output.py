@@ -7,7 +7,7 @@ from collections.abc import Iterable, Iterator, Mapping, Sequence
 from itertools import chain, islice
 from typing import Any, TextIO
 
-from nemorun_cli.core.errors import NemorunError, Problem
+from nemorun_cli.core.errors import NemorunError
 from nemorun_cli.core.jobs import JobState
 
 _COLOURS = {
@@ -81,10 +81,12 @@ def document(value: Mapping[str, Any]) -> None:
 
 def fail(error: NemorunError, *, as_json: bool = False) -> int:
     """Tell of an error on standard error; its exit code."""
+    from nemorun_cli.cli import errortexts
+
     if as_json:
-        note(_json(_error_document(error)))
+        note(_json(errortexts.document_of(error)))
     else:
-        note("\n".join(_error_lines(error)))
+        note("\n".join(errortexts.lines_of(error)))
     return error.exit_code
 
 
@@ -221,44 +223,6 @@ def _json(value: Mapping[str, Any]) -> str:
     except UnicodeEncodeError:  # Bytes of an argument that were no UTF-8.
         return json.dumps(value, indent=2, default=str)
     return text
-
-
-def _error_document(error: NemorunError) -> dict[str, Any]:
-    from nemorun_cli.cli.documents import error_document
-
-    return error_document(
-        {
-            "code": error.code,
-            "message": error.message,
-            "hint": error.hint or None,
-            "problems": [
-                {"message": each.message, "text": each.text or None, "hint": each.hint or None}
-                for each in error.problems
-            ],
-        },
-    )
-
-
-def _error_lines(error: NemorunError) -> list[str]:
-    label = paint("error:", "31;1", sys.stderr)
-    if not error.problems:
-        return [f"{label} {error.message}", *_hint(error.hint)]
-    lines = [] if len(error.problems) == 1 else [f"{label} {error.message}"]
-    for problem in error.problems:
-        lines += [f"{label} {problem.message}", *_caret(problem), *_hint(problem.hint)]
-    told = {problem.hint for problem in error.problems}
-    return lines if error.hint in told else [*lines, *_hint(error.hint)]
-
-
-def _caret(problem: Problem) -> list[str]:
-    if not problem.text or not problem.text.isprintable():
-        return [f"  {problem.text!r}"] if problem.text else []
-    mark = "^" * max(1, problem.end - problem.start)
-    return [f"  {problem.text}", f"  {' ' * problem.start}{paint(mark, '31', sys.stderr)}"]
-
-
-def _hint(hint: str) -> list[str]:
-    return [f" {paint('hint:', '36', sys.stderr)} {hint}"] if hint else []
 
 
 def _row(cells: Sequence[str], widths: Sequence[int]) -> str:

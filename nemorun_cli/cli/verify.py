@@ -40,9 +40,7 @@ def command(
         rows = [{"what": each.what, "ok": each.fine, "seen": each.seen} for each in found]
         output.document(document(checks=rows))
     elif not output.terminal(sys.stdout):
-        for each in found:
-            cells = ("ok" if each.fine else "damaged", each.what, each.seen)
-            output.answer("\t".join(map(output.one_line, cells)))
+        output.lines(("ok" if each.fine else "damaged", each.what, each.seen) for each in found)
     else:
         width = max(len(each.what) for each in found)
         for each in found:
