@@ -20,6 +20,7 @@ READING = {
     "cancel last": [],
     "wait": [],
     "tag last": [],
+    "verify": ["nemorun_cli.config"],
 }
 REPORT = """
 import sys

@@ -1,5 +1,6 @@
 """One file holds a run, gives it back as it was, and shows every change of a byte."""
 
+import errno
 import os
 import sys
 import zipfile
@@ -14,7 +15,8 @@ from hypothesis import strategies as st
 
 from nemorun_cli import executors, trees
 from nemorun_cli.actions import verify
-from nemorun_cli.archives import reading
+from nemorun_cli.archives import reading, unpacking
+from nemorun_cli.archives.reading import Archive
 from nemorun_cli.core.errors import (
     CorruptError,
     NotFoundError,
@@ -175,6 +177,24 @@ def test_a_second_import_brings_back_code_that_was_lost(archive: Path, mine: Pla
     assert mine.import_(archive).present == (RUN,)
 
     assert trees.stored(folder).hash == folder.name
+
+
+def test_an_import_that_breaks_off_leaves_no_run(
+    archive: Path, yours: Place, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    def full(archive: Archive, run_id: str, stage: Path) -> None:
+        (stage / "run.json").write_bytes(
+            archive.content(archive.manifest.of_run(run_id)["run.json"])
+        )
+        raise OSError(errno.ENOSPC, os.strerror(errno.ENOSPC))
+
+    monkeypatch.setattr(unpacking, "unpack_run", full)
+    with pytest.raises(StoreError, match="no space left"):
+        yours.import_(archive)
+    monkeypatch.undo()
+
+    assert not [each for each in yours.files() if each.startswith("runs")]
+    assert yours.import_(archive).present == ()
 
 
 def test_another_run_of_the_same_id_is_refused(archive: Path, yours: Place, project: Path) -> None:
