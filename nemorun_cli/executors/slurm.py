@@ -214,7 +214,7 @@ class SlurmExecutor:
 
     def environment(self, handle: JobHandle) -> dict[str, Any] | None:
         """What the job's environment.json says."""
-        return environment_of(self._read(handle, "cat", "environment.json"))
+        return environment_of(self._read(handle, "head -c 16777216", "environment.json"))
 
     def remove(self, key: str) -> None:
         """Delete the job's folder on the cluster."""
