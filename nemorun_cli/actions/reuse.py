@@ -1,6 +1,6 @@
 """Whether what is to be launched has been run before."""
 
-from collections.abc import Iterator, Mapping
+from collections.abc import Iterator
 from contextlib import AbstractContextManager, nullcontext
 from dataclasses import dataclass
 from itertools import islice
@@ -10,7 +10,6 @@ from nemorun_cli.actions.environment import environment_of
 from nemorun_cli.actions.launch import Prepared
 from nemorun_cli.actions.observe import refresh
 from nemorun_cli.actions.wiring import Ports
-from nemorun_cli.core.environments import fingerprint
 from nemorun_cli.core.errors import NemorunError
 from nemorun_cli.core.jobs import JobState
 from nemorun_cli.core.ports import ForeseesEnvironment, HasMetrics
@@ -45,14 +44,11 @@ def twin_of(prepared: Prepared, *, ports: Ports, ask: bool = False) -> Twin | No
     mark = mark_of(prepared.record)
     runs = _runs(Twins(home=ports.store.home, mark=mark), prepared, ports) if mark else ()
     executor = prepared.settled.executor
-    ahead: Mapping[str, Any] | None = None
     best: Twin | None = None
-    for number, run in enumerate(runs):
-        if number == 0 and isinstance(executor, ForeseesEnvironment):
-            ahead = executor.foresee(prepared.spec)
+    for run in runs:
         if run.live and (executor.instant or ask):
             (run,) = refresh([run], ports=ports).runs  # noqa: PLW2901
-        same = _same(run, ahead, prepared, ports)
+        same = _same(run, prepared, ports)
         if same is False:
             continue
         twin = Twin(run=run, environment=bool(same))
@@ -93,23 +89,12 @@ def _runs(twins: Twins, prepared: Prepared, ports: Ports) -> Iterator[Run]:
             continue
 
 
-def _same(
-    run: Run, ahead: Mapping[str, Any] | None, prepared: Prepared, ports: Ports
-) -> bool | None:
+def _same(run: Run, prepared: Prepared, ports: Ports) -> bool | None:
     """Whether the run had the environment that is seen now; None where that is not known."""
-    if ahead is None:
+    executor = prepared.settled.executor
+    if not isinstance(executor, ForeseesEnvironment):
         return None
     before = environment_of(run, ports=ports)
     if before is None or before["python"] is None:
         return None
-    if fingerprint(ahead) != fingerprint(before):
-        return False
-    known = ahead["since"] <= run.record.created_at and not _open(ahead, prepared)
-    return True if known else None
-
-
-def _open(document: Mapping[str, Any], prepared: Prepared) -> bool:
-    """Whether it has packages whose code is in a folder elsewhere, and may have changed."""
-    code = prepared.spec.code
-    own = None if code is None else f"file://{code.root}"
-    return any(each["editable"] not in (None, own) for each in document["packages"])
+    return executor.still_finds(prepared.spec, before, since=run.record.created_at)

@@ -229,9 +229,11 @@ class HasEnvironment(Protocol):
 class ForeseesEnvironment(Protocol):
     """An executor that can see, before a launch, what the job would find."""
 
-    def foresee(self, spec: JobSpec) -> Mapping[str, Any] | None:
-        """What the job would record of its environment, as far as a fingerprint covers it.
+    def still_finds(
+        self, spec: JobSpec, recorded: Mapping[str, Any], *, since: float
+    ) -> bool | None:
+        """Whether the job would record an environment of the same fingerprint as `recorded`.
 
-        `since` is the time before which another interpreter may have been in its place. None where
-        nothing can be told without starting something.
+        That was recorded at `since` or later. None where it cannot be told for certain without
+        starting something.
         """

@@ -2,7 +2,7 @@
 
 import os
 import shutil
-from collections.abc import Iterator, Sequence
+from collections.abc import Iterator, Mapping, Sequence
 from contextlib import suppress
 from dataclasses import dataclass
 from pathlib import Path, PurePath
@@ -208,14 +208,18 @@ class LocalExecutor:
         """What the job's environment.json says."""
         return jobfolder.environment(Path(self.directory(handle.key)))
 
-    def foresee(self, spec: JobSpec) -> dict[str, Any] | None:
-        """What a virtual environment's folder holds; None for another interpreter."""
-        from nemorun_cli.interpreters import foreseen
+    def still_finds(
+        self, spec: JobSpec, recorded: Mapping[str, Any], *, since: float
+    ) -> bool | None:
+        """By the folder of a virtual environment; None for another interpreter."""
+        from nemorun_cli.interpreters import still_finds
         from nemorun_cli.launchers import active_python, inherited, interpreter
 
         if {"PATH", *_PYTHONS} & set(spec.env) or _PYTHONS & set(inherited()):
             return None
-        return foreseen(interpreter(spec, spec.resources.python or active_python()))
+        python = interpreter(spec, spec.resources.python or active_python())
+        root = spec.code.root if spec.code is not None else ""
+        return still_finds(python, recorded, since=since, root=root)
 
     def remove(self, key: str) -> None:
         """Delete the job's folder."""

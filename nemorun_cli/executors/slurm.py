@@ -238,7 +238,8 @@ class SlurmExecutor:
     def environment(self, handle: JobHandle) -> dict[str, Any] | None:
         """What the job's environment.json says."""
         path = shlex.quote(f"{self.directory(handle.key)}/environment.json")
-        return environment_of(_text(self._way().run(f"cat {path} 2>/dev/null").out))
+        done = self._way().run(f"head -c 16777216 {path} 2>/dev/null")
+        return environment_of(_text(done.out))
 
     def remove(self, key: str) -> None:
         """Delete the job's folder on the cluster."""

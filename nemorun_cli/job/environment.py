@@ -78,7 +78,12 @@ def record(code: str, path: Iterable[str]) -> dict[str, Any]:
 
 
 def packages(path: Iterable[str]) -> Iterator[dict[str, str | None]]:
-    """The packages that can be imported from these folders; of two of one name the first."""
+    """The packages that can be imported from these folders."""
+    return (package(name, version, info) for name, version, info in listed(path))
+
+
+def listed(path: Iterable[str]) -> Iterator[tuple[str, str | None, str]]:
+    """Name, version and metadata folder of each of them; of two of one name the first."""
     seen = set()
     for folder in dict.fromkeys(path):
         for entry in sorted(_names(folder)):
@@ -88,10 +93,11 @@ def packages(path: Iterable[str]) -> Iterator[dict[str, str | None]]:
             name = re.sub(r"[-_.]+", "-", found["name"]).lower()
             if name not in seen:
                 seen.add(name)
-                yield _package(name, found["version"], os.path.join(folder, entry))  # noqa: PTH118
+                yield name, found["version"], os.path.join(folder, entry)  # noqa: PTH118
 
 
-def _package(name: str, version: str | None, info: str) -> dict[str, str | None]:
+def package(name: str, version: str | None, info: str) -> dict[str, str | None]:
+    """What is recorded of a package, whose metadata is in the folder `info`."""
     origin = _origin(info + "/direct_url.json")
     editable = bool((origin.get("dir_info") or {}).get("editable"))
     url = _url(origin)

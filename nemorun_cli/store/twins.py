@@ -9,7 +9,7 @@ from nemorun_cli.core.errors import StoreError
 from nemorun_cli.core.ids import is_id
 from nemorun_cli.store import writing
 
-MOST = 20
+MOST = 10
 """The newest runs of a mark that are looked at."""
 
 

@@ -158,7 +158,8 @@ def test_fifty_launches_at_once_are_fifty_runs(shell: Shell) -> None:
     with ThreadPoolExecutor(50) as pool:
         results = list(pool.map(lambda _: shell.launch(), range(50)))
 
-    assert [(code, err) for code, _, err in results] == [(0, "")] * 50
+    told = [err for _, _, err in results if "the same command line and code as" not in err]
+    assert ([code for code, _, _ in results], set(told) - {""}) == ([0] * 50, set())
     printed = [out.strip() for _, out, _ in results]
     runs = shell.settled()
     assert len(set(printed)) == 50

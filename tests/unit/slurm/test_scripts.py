@@ -4,6 +4,7 @@ import os
 import shlex
 import shutil
 import subprocess
+import sys
 from dataclasses import fields, replace
 from pathlib import Path
 from typing import Any
@@ -15,6 +16,8 @@ from hypothesis import strategies as st
 from nemorun_cli.core.errors import SpecError
 from nemorun_cli.core.jobs import Code, Dependency, JobHandle, JobSpec, Plan
 from nemorun_cli.executors.slurm import SlurmExecutor
+from nemorun_cli.payload import recorder_files
+from nemorun_cli.slurm import script
 from nemorun_cli.slurm.asking import SlurmResources
 from nemorun_cli.testing import HOSTILE
 from tests.conftest import require
@@ -301,3 +304,20 @@ def test_a_signal_may_be_written_as_it_is_elsewhere(text: str, name: str) -> Non
 )
 def test_of_a_short_time_not_all_is_grace(time: int | None, grace: int, lead: int) -> None:
     assert f"--signal=B:USR2@{lead}" in plan_of(spec_of(time=time, grace=grace)).commands[0]
+
+
+@pytest.mark.parametrize("process", ["0", "1"])
+def test_a_container_is_recorded_from_within_by_its_first_task(
+    process: str, tmp_path: Path
+) -> None:
+    (tmp_path / "environment.py").write_text(recorder_files()["environment.py"])
+    ask = SlurmResources(runtime="apptainer", image="/images/torch.sif", python=sys.executable)
+    command = script._command(replace(spec_of("echo", "begun"), resources=ask), ask, str(tmp_path))
+    known = {"SLURM_PROCID": process, "SLURM_NODEID": "0", "NEMORUN_RUN_DIR": str(tmp_path)}
+
+    done = subprocess.run(
+        command, env={**os.environ, **known}, capture_output=True, text=True, check=True
+    )
+
+    assert (done.stdout, done.stderr) == ("begun\n", "")
+    assert (tmp_path / "environment.json").exists() == (process == "0")
