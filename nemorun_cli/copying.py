@@ -11,8 +11,9 @@ from pathlib import Path
 
 from nemorun_cli import patches
 from nemorun_cli.core.errors import RefusedError, StoreError
+from nemorun_cli.digests import Digests
 from nemorun_cli.projectfiles import Listing
-from nemorun_cli.trees import EXECUTABLE, LINK, PLAIN, Entry, Hashes, Tree, unreadable
+from nemorun_cli.trees import EXECUTABLE, LINK, PLAIN, Entry, Tree, unreadable
 
 _STAGE = ".new-"
 _DAY = 86400.0
@@ -22,7 +23,7 @@ _CHUNK = 2**20
 _FULL = (errno.ENOSPC, errno.EDQUOT)
 
 
-def copy(tree: Tree, store: Path, *, now: float, hashes: Hashes) -> Tree:
+def copy(tree: Tree, store: Path, *, now: float, digests: Digests) -> Tree:
     """Copy a tree into the store, under the hash of what was copied; the tree as it is there.
 
     Of the snapshot that was stored last, what is unchanged is not copied but shared.
@@ -32,8 +33,8 @@ def copy(tree: Tree, store: Path, *, now: float, hashes: Hashes) -> Tree:
         _make_folder(store)
         _sweep(store, now)
         stage.mkdir(mode=0o700)
-        before = store / hashes.last if hashes.last else None
-        tree = _copied(tree, stage, before, hashes.unchanged)
+        before = store / digests.last if digests.last else None
+        tree = _copied(tree, stage, before, digests.unchanged)
         for at, _, _ in os.walk(stage):
             Path(at).chmod(0o500)
         _publish(stage, store / tree.hash)

@@ -5,13 +5,14 @@ from collections.abc import Iterable, Mapping, Sequence
 from pathlib import Path
 from types import MappingProxyType
 
-from nemorun_cli import git, patches
+from nemorun_cli import patches
 from nemorun_cli.companions import PLACE, Also, Gathered, gather
 from nemorun_cli.copying import copy, patch
 from nemorun_cli.core.errors import RefusedError
 from nemorun_cli.core.jobs import Code, Repository
+from nemorun_cli.digests import Digests
 from nemorun_cli.projectfiles import Listing
-from nemorun_cli.trees import Hashes, Tree, scan, stored
+from nemorun_cli.trees import Tree, scan, stored
 
 _CACHE = ".cache"
 _NOT_LINKED = frozenset({".git", "__pycache__"})
@@ -30,9 +31,9 @@ def measure(  # noqa: PLR0913 # As `take`.
     also: Also = _NOTHING_ELSE,
 ) -> Code:
     """The snapshot that `take` would make now. Nothing is written, and no patch is told of."""
-    hashes = Hashes.of(root, store / _CACHE)
+    digests = Digests.of(root, store / _CACHE)
     gathered = _gathered(root, also, only=only, home=home)
-    tree = scan(gathered.listings, hashes, now=now, without=home, limit=also.limit)
+    tree = scan(gathered.listings, digests, now=now, without=home, limit=also.limit)
     code = _code(tree, gathered, store, workdir)
     if also.clean:
         refuse_unless_clean(code)
@@ -59,15 +60,15 @@ def take(  # noqa: PLR0913 # All of them say what the snapshot is of, or where i
     that is asked for, not as committed, and for a file that cannot be read; StoreError, and no
     snapshot, when it cannot be written.
     """
-    hashes = Hashes.of(root, store / _CACHE)
+    digests = Digests.of(root, store / _CACHE)
     gathered = _gathered(root, also, only=only, home=home)
-    tree = scan(gathered.listings, hashes, now=now, without=home, limit=also.limit)
+    tree = scan(gathered.listings, digests, now=now, without=home, limit=also.limit)
     if also.clean:
         refuse_unless_clean(_code(tree, gathered, store, workdir))
     if not (store / tree.hash).is_dir():
-        tree = copy(tree, store, now=now, hashes=hashes)
+        tree = copy(tree, store, now=now, digests=digests)
     made = _patched(tree, store)
-    hashes.save(tree.hash)
+    digests.save(tree.hash)
     return _code(tree, gathered, store, workdir, made)
 
 
@@ -151,7 +152,7 @@ def _repository(listing: Listing, made: str | None) -> Repository:
         root=root,
         commit=state.head.commit,
         branch=state.head.branch,
-        remote=git.remote(state.repository, state.head.branch),
+        remote=state.remote,
         dirty=bool(state.changed or state.untracked),
         changed=tuple(sorted(state.changed)[:_NAMED]),
         untracked=tuple(sorted(state.untracked)[:_NAMED]),
