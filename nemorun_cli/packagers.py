@@ -166,7 +166,7 @@ def _patched(tree: Tree, store: Path) -> dict[str, str]:
     for listing in tree.listings:
         paths = patches.suspects(listing, tree)
         name = patches.name_of(listing, tree) if paths else None
-        if name is None:
+        if name is None or patches.weight(listing, tree, paths) > patches.MOST_BYTES:
             continue
         target = store / patches.FOLDER / name
         if target.exists() or patch(listing, store / tree.hash, paths, target):
