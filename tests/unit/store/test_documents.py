@@ -18,7 +18,7 @@ TEXTS = st.lists(TEXT, max_size=3).map(tuple)
 NUMBER = st.integers(min_value=-(2**62), max_value=2**62)
 TIME = st.floats(min_value=0, max_value=4e9)
 JSON = st.recursive(
-    st.none() | st.booleans() | st.integers() | st.floats() | TEXT,
+    st.none() | st.booleans() | st.integers() | st.floats(allow_nan=False) | TEXT,
     lambda inner: st.lists(inner, max_size=3) | st.dictionaries(TEXT, inner, max_size=3),
     max_leaves=5,
 )
