@@ -33,8 +33,7 @@ def copy(tree: Tree, store: Path, *, now: float, digests: Digests) -> Tree:
         _make_folder(store)
         _sweep(store, now)
         stage.mkdir(mode=0o700)
-        before = store / digests.last if digests.last else None
-        tree = _copied(tree, stage, before, digests.unchanged)
+        tree = _copied(tree, stage, store, digests)
         for at, _, _ in os.walk(stage):
             Path(at).chmod(0o500)
         _publish(stage, store / tree.hash)
@@ -81,11 +80,12 @@ def _publish(stage: Path, folder: Path) -> None:
             raise
 
 
-def _copied(tree: Tree, stage: Path, before: Path | None, unchanged: Collection[str]) -> Tree:
+def _copied(tree: Tree, stage: Path, store: Path, digests: Digests) -> Tree:
     """Copy all files; the tree of what became of them, without those that have gone meanwhile.
 
-    What is unchanged shares the disk with the snapshot `before`.
+    What is unchanged shares the disk with the snapshot before.
     """
+    before = store / digests.last if digests.last else None
     copied = {}
     folders = {""}
     changed = set(tree.young)
@@ -95,7 +95,7 @@ def _copied(tree: Tree, stage: Path, before: Path | None, unchanged: Collection[
             (stage / folder).mkdir(mode=0o700, parents=True, exist_ok=True)
             folders.add(folder)
         entry, target = tree.entries[path], f"{stage}/{path}"
-        if before and path in unchanged and _shared(f"{before}/{path}", target):
+        if before and path in digests.unchanged and _shared(f"{before}/{path}", target):
             copied[path] = entry
             continue
         found = _link(source, target) if entry.mode == LINK else _file(source, target)
@@ -103,6 +103,7 @@ def _copied(tree: Tree, stage: Path, before: Path | None, unchanged: Collection[
             copied[path] = found
         if found != entry:
             changed.add(path)
+            digests.forget(path)
     return replace(tree, entries=copied, young=frozenset(changed))
 
 

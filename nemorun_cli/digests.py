@@ -53,6 +53,10 @@ class Digests:
         """Keep what was found out about a file."""
         self.fresh[path] = (mark, str(size), digest)
 
+    def forget(self, path: str) -> None:
+        """Keep nothing of a file that is not any more what was found out."""
+        self.fresh.pop(path, None)
+
     def save(self, last: str) -> None:
         """Keep it for the next snapshot. What cannot be written is only slow."""
         if last == self.last and self.fresh == self.known:

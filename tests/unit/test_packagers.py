@@ -349,6 +349,32 @@ def test_a_clean_file_is_not_even_looked_at(
     assert take(root, home).hash != first.hash
 
 
+def test_an_edit_that_is_taken_back_leaves_no_trace_in_later_snapshots(
+    root: Path, home: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    write(root, "a.py", "b.py")
+    git(root, "init", "-q")
+    git(root, "add", ".")
+    git(root, "commit", "-qm", "one")
+    with monkeypatch.context() as during:
+        scan = trees.scan
+
+        def scan_then_edit(*given: Any, **named: Any) -> trees.Tree:
+            tree = scan(*given, **named)
+            (root / "a.py").write_text("edited")
+            return tree
+
+        during.setattr(packagers, "scan", scan_then_edit)
+        assert (Path(take(root, home).path) / "a.py").read_text() == "edited"
+    git(root, "checkout", "-q", "a.py")
+    (root / "b.py").write_text("new")
+
+    code = take(root, home)
+
+    assert (Path(code.path) / "a.py").read_text() == "a.py"
+    assert packagers.verify(Path(code.path), code.hash)
+
+
 @pytest.mark.parametrize(
     ("name", "value"),
     [("core.autocrlf", "input"), ("core.fileMode", "false"), ("attributes", "* text=auto\n")],

@@ -269,6 +269,16 @@ def test_without_a_commit_there_is_no_patch(tmp_path: Path, home: Path) -> None:
     assert (found.commit, found.dirty, found.changed, found.patch) == (None, True, ("a.py",), None)
 
 
+def test_where_git_is_not_installed_the_code_is_taken_all_the_same(
+    root: Path, home: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setenv("PATH", "/nowhere")
+
+    code = take(root, home)
+
+    assert (code.files, code.commit, code.repositories) == (2, None, ())
+
+
 def test_very_much_that_is_new_is_in_the_snapshot_alone(
     root: Path, home: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
