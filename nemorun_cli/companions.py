@@ -73,7 +73,7 @@ def gather(root: Path, also: Also, *, home: Path) -> Gathered:
     is refused instead, when it cannot.
     """
     found = Gathered(listings=[])
-    found.add(root, projectfiles.listings(root), "")
+    found.add(root.resolve(), projectfiles.listings(root), "")
     if also.repositories or also.editables:
         _refuse_a_clash(found)
     for folder in also.repositories:
@@ -105,7 +105,7 @@ def _add_editable(editable: Editable, found: Gathered, also: Also, *, home: Path
             return
         found.add(folder, listings, place)
     for index, each in enumerate(found.listings):
-        if each.folder == folder:
+        if each.folder.resolve() == folder:
             found.listings[index] = replace(each, paths=(*each.paths, *_built(each)))
     places = [found.place_of(each) for each in editable.imports]
     found.imports += [place for place in places if place is not None]
@@ -122,7 +122,7 @@ def _built(listing: Listing) -> Iterator[str]:
 
 
 def _refuse_a_clash(found: Gathered) -> None:
-    if found.place_of(found.listings[0].folder / PLACE) is not None:
+    if found.place_of(found.listings[0].folder.resolve() / PLACE) is not None:
         raise RefusedError(
             f"{found.listings[0].folder} has files in {PLACE}, where other repositories are to go",
             hint=f"rename it, or list {PLACE} in .nemorunignore",

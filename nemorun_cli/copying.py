@@ -12,8 +12,9 @@ from pathlib import Path
 
 from nemorun_cli import patches
 from nemorun_cli.core.errors import RefusedError, StoreError
+from nemorun_cli.digests import Digests
 from nemorun_cli.projectfiles import Listing
-from nemorun_cli.trees import EXECUTABLE, LINK, PLAIN, Entry, Hashes, Tree, unreadable
+from nemorun_cli.trees import EXECUTABLE, LINK, PLAIN, Entry, Tree, unreadable
 
 _STAGE = ".new-"
 _DAY = 86400.0
@@ -23,14 +24,13 @@ _CHUNK = 2**20
 _FULL = (errno.ENOSPC, errno.EDQUOT)
 
 
-def copy(tree: Tree, store: Path, *, now: float, hashes: Hashes) -> Tree:
+def copy(tree: Tree, store: Path, *, now: float, digests: Digests) -> Tree:
     """Copy a tree into the store, under the hash of what was copied; the tree as it is there.
 
     Of the snapshot that was stored last, what is unchanged is not copied but shared.
     """
-    before = store / hashes.last if hashes.last else None
     with _staged(store, now) as stage:
-        tree = _copied(tree, stage, before, hashes.unchanged)
+        tree = _copied(tree, stage, store, digests)
         _publish(stage, store / tree.hash)
     return tree
 
@@ -99,11 +99,12 @@ def _publish(stage: Path, folder: Path) -> None:
             raise
 
 
-def _copied(tree: Tree, stage: Path, before: Path | None, unchanged: Collection[str]) -> Tree:
+def _copied(tree: Tree, stage: Path, store: Path, digests: Digests) -> Tree:
     """Copy all files; the tree of what became of them, without those that have gone meanwhile.
 
-    What is unchanged shares the disk with the snapshot `before`.
+    What is unchanged shares the disk with the snapshot before.
     """
+    before = store / digests.last if digests.last else None
     copied = {}
     folders = {""}
     changed = set(tree.young)
@@ -113,7 +114,7 @@ def _copied(tree: Tree, stage: Path, before: Path | None, unchanged: Collection[
             (stage / folder).mkdir(mode=0o700, parents=True, exist_ok=True)
             folders.add(folder)
         entry, target = tree.entries[path], f"{stage}/{path}"
-        if before and path in unchanged and _shared(f"{before}/{path}", target):
+        if before and path in digests.unchanged and _shared(f"{before}/{path}", target):
             copied[path] = entry
             continue
         found = _link(source, target) if entry.mode == LINK else _file(source, target)
@@ -121,6 +122,7 @@ def _copied(tree: Tree, stage: Path, before: Path | None, unchanged: Collection[
             copied[path] = found
         if found != entry:
             changed.add(path)
+            digests.forget(path)
     return replace(tree, entries=copied, young=frozenset(changed))
 
 

@@ -38,13 +38,13 @@ def _in(library: Path) -> Iterator[Editable]:
         try:
             origin = json.loads(told.read_bytes())
             editable = origin["dir_info"]["editable"] is True
-            folder = Path(unquote(urlsplit(origin["url"]).path))
+            folder = Path(unquote(urlsplit(origin["url"]).path)).resolve()
             if not editable or name == _OWN or not folder.is_dir():
                 continue
-            imports = tuple(dict.fromkeys(_imports(library, told.parent)))
+            imports = dict.fromkeys(each.resolve() for each in _imports(library, told.parent))
         except (OSError, ValueError, KeyError, TypeError, SyntaxError):
             continue
-        yield Editable(name=name, folder=folder, imports=imports)
+        yield Editable(name=name, folder=folder, imports=tuple(imports))
 
 
 def _imports(library: Path, about: Path) -> Iterator[Path]:

@@ -16,6 +16,11 @@ _COMMIT = re.compile(r"[0-9a-f]{40,64}")
 # A repository may name a program as its fsmonitor, which git would start; and its index is left be.
 _GIT = ("git", "--no-optional-locks", "-c", "core.fsmonitor=false")
 _BRANCH = "refs/heads/"
+_ASKED = (
+    r"^(remote\..*\.url|branch\..*\.remote"
+    r"|core\.(autocrlf|filemode|checkstat|trustctime|attributesfile))$"
+)
+_SURE = {"autocrlf": "false", "filemode": "true", "checkstat": "default", "trustctime": "true"}
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -89,19 +94,38 @@ def objects(repository: Path) -> Path:
     return _shared(_folder(repository / ".git")) / "objects"
 
 
-def remote(repository: Path, branch: str | None) -> str | None:
-    """The address that the branch follows, else `origin`, else any; without credentials."""
-    pattern = r"^(remote\..*\.url|branch\..*\.remote)$"
+def config(repository: Path) -> dict[str, str]:
+    """What is set of what matters here; of a name that is set several times, the last."""
     try:
-        told = ask(repository, "config", "-z", "--get-regexp", pattern, to="read the config of")
-    except RefusedError:  # It has none.
-        return None
-    pairs = [each.partition("\n") for each in os.fsdecode(told or b"").split("\0") if each]
-    known = {name: value for name, _, value in reversed(pairs)}
+        told = ask(repository, "config", "-z", "--get-regexp", _ASKED, to="read the config of")
+    except RefusedError:  # It has none of it.
+        return {}
+    pairs = (each.partition("\n") for each in os.fsdecode(told or b"").split("\0") if each)
+    return {name: value for name, _, value in pairs}
+
+
+def remote(known: Mapping[str, str], branch: str | None) -> str | None:
+    """The address that the branch follows, else `origin`, else any; without credentials."""
     followed = known.get(f"branch.{branch}.remote", "origin")
-    urls = [value for name, _, value in pairs if name.endswith(".url")]
+    urls = [value for name, value in known.items() if name.endswith(".url")]
     url = known.get(f"remote.{followed}.url") or next(iter(urls), None)
     return None if url is None else without_credentials(url)
+
+
+def sure(folder: Path, repository: Path, known: Mapping[str, str]) -> bool:
+    """Whether git's word that a file of a folder is unchanged is meant of each byte and the mode.
+
+    It is not where git may convert what it reads, nor where it looks less closely.
+    """
+    home = Path(os.environ.get("XDG_CONFIG_HOME") or Path(os.environ.get("HOME", "/"), ".config"))
+    places = [home / "git/attributes", objects(repository).with_name("info") / "attributes"]
+    around = (each for each in (folder, *folder.parents) if each.is_relative_to(repository))
+    places += (each / ".gitattributes" for each in around)
+    return (
+        all(known.get(f"core.{name}", wanted) == wanted for name, wanted in _SURE.items())
+        and "core.attributesfile" not in known
+        and not any(place.exists() for place in places)
+    )
 
 
 def without_credentials(url: str) -> str:

@@ -36,7 +36,7 @@ class Rules:
     def take(self, ignored: Iterable[str]) -> Iterator[str]:
         """The files to take that would be ignored.
 
-        Of those in ignored folders, only what a pattern with a slash leads to: `!data/small.csv`.
+        Of those in ignored folders, only what a pattern with a slash leads to, as `!data/` does.
         """
         found = [path for path in ignored if not path.endswith("/")]
         for pattern in filter(_anchored, self.taken):
@@ -76,5 +76,5 @@ def rules(folder: Path) -> Rules | None:
 
 
 def _anchored(pattern: str) -> bool:
-    parts = pattern.rstrip("/").split("/")
+    parts = pattern.split("/")
     return len(parts) > 1 and parts[0] != "**" and ".." not in parts

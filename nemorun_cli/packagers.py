@@ -5,13 +5,14 @@ from collections.abc import Iterable, Mapping, Sequence
 from pathlib import Path
 from types import MappingProxyType
 
-from nemorun_cli import git, patches
+from nemorun_cli import patches
 from nemorun_cli.companions import PLACE, Also, Gathered, gather
 from nemorun_cli.copying import copy, patch
 from nemorun_cli.core.errors import RefusedError
 from nemorun_cli.core.jobs import Code, Repository
+from nemorun_cli.digests import Digests
 from nemorun_cli.projectfiles import Listing
-from nemorun_cli.trees import Hashes, Tree, scan, stored
+from nemorun_cli.trees import Tree, scan, stored
 
 _CACHE = ".cache"
 _NOT_LINKED = frozenset({".git", "__pycache__"})
@@ -30,9 +31,9 @@ def measure(  # noqa: PLR0913 # As `take`.
     also: Also = _NOTHING_ELSE,
 ) -> Code:
     """The snapshot that `take` would make now. Nothing is written, and no patch is told of."""
-    hashes = Hashes.of(root, store / _CACHE)
+    digests = Digests.of(root, store / _CACHE)
     gathered = _gathered(root, also, only=only, home=home)
-    tree = scan(gathered.listings, hashes, now=now, without=home, limit=also.limit)
+    tree = scan(gathered.listings, digests, now=now, without=home, limit=also.limit)
     code = _code(tree, gathered, store, workdir)
     if also.clean:
         refuse_unless_clean(code)
@@ -50,7 +51,7 @@ def look(  # noqa: PLR0913 # As `take`.
 ) -> Tree:
     """The files that such a snapshot would hold, however large. Nothing is written."""
     listings = _gathered(root, also, only=only, home=home).listings
-    return scan(listings, Hashes.of(root, store / _CACHE), now=now, without=home, limit=None)
+    return scan(listings, Digests.of(root, store / _CACHE), now=now, without=home, limit=None)
 
 
 def take(  # noqa: PLR0913 # All of them say what the snapshot is of, or where it goes.
@@ -73,15 +74,15 @@ def take(  # noqa: PLR0913 # All of them say what the snapshot is of, or where i
     that is asked for, not as committed, and for a file that cannot be read; StoreError, and no
     snapshot, when it cannot be written.
     """
-    hashes = Hashes.of(root, store / _CACHE)
+    digests = Digests.of(root, store / _CACHE)
     gathered = _gathered(root, also, only=only, home=home)
-    tree = scan(gathered.listings, hashes, now=now, without=home, limit=also.limit)
+    tree = scan(gathered.listings, digests, now=now, without=home, limit=also.limit)
     if also.clean:
         refuse_unless_clean(_code(tree, gathered, store, workdir))
     if not (store / tree.hash).is_dir():
-        tree = copy(tree, store, now=now, hashes=hashes)
+        tree = copy(tree, store, now=now, digests=digests)
     made = _patched(tree, store)
-    hashes.save(tree.hash)
+    digests.save(tree.hash)
     return _code(tree, gathered, store, workdir, made)
 
 
@@ -165,7 +166,7 @@ def _repository(listing: Listing, made: str | None) -> Repository:
         root=root,
         commit=state.head.commit,
         branch=state.head.branch,
-        remote=git.remote(state.repository, state.head.branch),
+        remote=state.remote,
         dirty=bool(state.changed or state.untracked),
         changed=tuple(sorted(state.changed)[:_NAMED]),
         untracked=tuple(sorted(state.untracked)[:_NAMED]),
@@ -179,7 +180,7 @@ def _patched(tree: Tree, store: Path) -> dict[str, str]:
     for listing in tree.listings:
         paths = patches.suspects(listing, tree)
         name = patches.name_of(listing, tree) if paths else None
-        if name is None:
+        if name is None or patches.weight(listing, tree, paths) > patches.MOST_BYTES:
             continue
         target = store / patches.FOLDER / name
         if target.exists() or patch(listing, store / tree.hash, paths, target):

@@ -11,6 +11,8 @@ from nemorun_cli.trees import Entry, Tree
 
 FOLDER = ".patches"
 """Where patches lie, in the folder of the snapshots."""
+MOST_BYTES = 100 * 2**20
+"""Of what a patch is about: git takes a second for each ten megabytes."""
 _DIFF = (
     *("-c", "core.fileMode=true", "-c", "core.symlinks=true"),
     *("diff", "--binary", "--full-index", "--no-color", "--no-ext-diff", "--no-textconv"),
@@ -44,6 +46,12 @@ def suspects(listing: Listing, tree: Tree) -> frozenset[str]:
     young = {path[length:] for path in tree.young if path.startswith(listing.place)}
     own = young & set(listing.paths) if young else set()
     return state.changed | state.untracked | (state.unwatched & held) | own
+
+
+def weight(listing: Listing, tree: Tree, paths: Collection[str]) -> int:
+    """How many bytes these paths hold in the snapshot: what a patch may have to."""
+    names = (listing.place + path for path in paths)
+    return sum(tree.entries[name].size for name in names if name in tree.entries)
 
 
 def write(

@@ -13,6 +13,7 @@ _NEVER = "__pycache__"
 _MADE = frozenset({_NEVER, "node_modules"})
 _MADE_AT_THE_TOP = frozenset({"build", "dist"})
 _ENDINGS = (".pyc", ".pyo")
+_CONVERSIONS = ".gitattributes"
 _SUBMODULE = "160000"
 _ABSENT = "000000"
 _Above = tuple[tuple[str, Rules], ...]
@@ -32,6 +33,10 @@ class State:
     untracked: frozenset[str] = frozenset()
     unwatched: frozenset[str] = frozenset()
     """Tracked ones at which git was told not to look."""
+    remote: str | None = None
+    """The address of the repository, without credentials."""
+    sure: bool = False
+    """Whether all others are, to the byte, as the index and so `base` has them."""
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -117,9 +122,13 @@ def _asked(folder: Path, place: str, repository: Path) -> Listing | None:
         elif tag != "H":
             unwatched.add(path)
     paths = _kept((*base, *untracked))
+    config, head = git.config(repository), git.head(repository)
+    converted = any(path.endswith(_CONVERSIONS) for path in paths)
     state = State(
         repository=repository,
-        head=git.head(repository),
+        head=head,
+        remote=git.remote(config, head.branch),
+        sure=not converted and git.sure(folder, repository, config),
         base=base,
         changed=frozenset(changed - {""}),
         untracked=frozenset(_kept(untracked)),

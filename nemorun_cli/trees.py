@@ -1,17 +1,17 @@
 """The content of a project: its files, what stat(2) says of them, and the hash of it all."""
 
 import hashlib
-import json
 import os
 import stat
 from collections.abc import Callable, Collection, Iterable, Iterator, Mapping, Sequence
 from contextlib import suppress
-from dataclasses import dataclass, field
+from dataclasses import dataclass
 from functools import cached_property
 from pathlib import Path
-from typing import Any
+from typing import NamedTuple
 
 from nemorun_cli.core.errors import RefusedError
+from nemorun_cli.digests import Digests
 from nemorun_cli.projectfiles import Listing
 
 MOST_FILES = 100_000
@@ -19,14 +19,13 @@ MOST_BYTES = 2**30
 PLAIN, EXECUTABLE, LINK = 0o644, 0o755, 0o120000
 _SETTLED_NS = 2_000_000_000
 """A file younger than this may change again within the same tick of its clock."""
-_LAST = ""
-"""No path is empty: under this name the cache keeps the hash of the last snapshot."""
+_MODES = {"100644": PLAIN, "100755": EXECUTABLE, "120000": LINK}
+"""Of files, as git writes them."""
 _SHOWN = 10
 _NEARLY_ALL = 0.9
 
 
-@dataclass(frozen=True, kw_only=True)
-class Entry:
+class Entry(NamedTuple):  # There are many: a dataclass would take five times as long.
     """One file or symbolic link."""
 
     mode: int
@@ -58,69 +57,24 @@ class Tree:
     @cached_property
     def hash(self) -> str:
         """The same for the same paths, modes and contents, wherever they lie."""
-        digest = hashlib.sha256()
-        for path in sorted(self.entries):
-            entry = self.entries[path]
-            digest.update(f"{entry.mode:o} {entry.digest} ".encode() + os.fsencode(path) + b"\0")
-        return digest.hexdigest()
+        rows = [
+            f"{mode:o} {digest} {path}\0"
+            for path, (mode, digest, _) in sorted(self.entries.items())
+        ]
+        return hashlib.sha256(os.fsencode("".join(rows))).hexdigest()
 
 
-@dataclass
-class Hashes:
-    """Digests remembered by what stat(2) says of a file, so that an unchanged one is not read."""
-
-    path: Path
-    known: dict[str, Any] = field(default_factory=dict)
-    fresh: dict[str, Any] = field(default_factory=dict)
-    unchanged: set[str] = field(default_factory=set)
-    """What is as it was when the last snapshot was stored."""
-
-    @classmethod
-    def of(cls, root: Path, cache: Path) -> "Hashes":
-        """Those of an earlier scan of this folder; none if there was none or they are damaged."""
-        path = cache / (hashlib.sha256(os.fsencode(root)).hexdigest()[:16] + ".json")
-        try:
-            known = json.loads(path.read_bytes())
-        except (OSError, ValueError, RecursionError):
-            known = {}
-        return cls(path=path, known=known if isinstance(known, dict) else {})
-
-    @property
-    def last(self) -> str | None:
-        """The hash of the snapshot that was stored last."""
-        found = self.known.get(_LAST)
-        return found if isinstance(found, str) else None
-
-    def save(self, last: str) -> None:
-        """Remember what was seen, and the snapshot. A cache that cannot be written is only slow."""
-        self.fresh[_LAST] = last
-        if self.fresh == self.known:
-            return
-        part = self.path.with_name(f".{self.path.name}.{os.urandom(4).hex()}")
-        try:
-            self.path.parent.mkdir(mode=0o700, exist_ok=True)
-            part.write_text(json.dumps(self.fresh))
-            part.replace(self.path)
-        except OSError:
-            part.unlink(missing_ok=True)
-
-    def digest(self, path: str, source: str, status: os.stat_result, *, now: float) -> str:
-        """The digest of a file, which is read only if it has changed."""
-        mark = [status.st_size, status.st_mtime_ns, status.st_ctime_ns, status.st_ino]
-        before = self.known.get(path)
-        if isinstance(before, list) and before[:4] == mark and isinstance(before[-1], str):
-            self.fresh[path] = before
-            self.unchanged.add(path)
-            return before[-1]
-        digest = _digest_of(source, status)
-        if not _is_young(status, now):
-            self.fresh[path] = [*mark, digest]
-        return digest
+class _File(NamedTuple):
+    path: str
+    """In the snapshot."""
+    source: str
+    mark: str
+    status: os.stat_result
 
 
 def scan(
     listings: Sequence[Listing],
-    hashes: Hashes,
+    digests: Digests,
     *,
     now: float,
     without: Path,
@@ -132,33 +86,35 @@ def scan(
     cannot be read. `limit` is in bytes; None is no limit at all.
     """
     root = listings[0].folder
-    found = weigh(listings, without=without, limit=limit)
-    entries, young = {}, set()
-    for path, source, status in found:
+    entries: dict[str, Entry] = {}
+    found = [each for one in listings for each in _unknown(one, digests, entries, without)]
+    if limit is not None:
+        total = sum(each.size for each in entries.values())
+        total += sum(each.status.st_size for each in found)
+        if total > limit or len(entries) + len(found) > MOST_FILES:
+            sizes = {path: entry.size for path, entry in entries.items()}
+            sizes |= {each.path: each.status.st_size for each in found}
+            refuse_if_too_large(root, sizes, limit=limit)
+    young = set()
+    for each in found:
+        if is_young := _is_young(each.status, now):
+            young.add(each.path)
         try:
-            digest = hashes.digest(path, source, status, now=now)
+            digest = _digest(each, digests, young=is_young)
         except FileNotFoundError:
             continue  # It has just gone.
         except OSError as error:
-            raise unreadable(source, error) from None
-        entries[path] = entry_of(status, digest)
-        if _is_young(status, now):
-            young.add(path)
+            raise unreadable(each.source, error) from None
+        entries[each.path] = entry_of(each.status, digest)
     return Tree(root=root, entries=entries, listings=tuple(listings), young=frozenset(young))
 
 
-def weigh(
-    listings: Sequence[Listing], *, without: Path, limit: int | None
-) -> list[tuple[str, str, os.stat_result]]:
-    """The path in the snapshot, the path on this disk, and the status of each file and link.
-
-    RefusedError for what is too large.
-    """
-    found = [each for listing in listings for each in _statuses(listing, _own(listing, without))]
+def weigh(listings: Sequence[Listing], *, without: Path, limit: int | None) -> None:
+    """RefusedError for what is too large."""
     if limit is not None:
-        sizes = {path: status.st_size for path, _, status in found}
+        found = (each for one in listings for each in _statuses(one, one.paths, without))
+        sizes = {each.path: each.status.st_size for each in found}
         refuse_if_too_large(listings[0].folder, sizes, limit=limit)
-    return found
 
 
 def entry_of(status: os.stat_result, digest: str) -> Entry:
@@ -253,9 +209,32 @@ def _own(listing: Listing, without: Path) -> str | None:
     return f"{folder.relative_to(top)}/" if folder.is_relative_to(top) else None
 
 
-def _statuses(listing: Listing, own: str | None) -> Iterator[tuple[str, str, os.stat_result]]:
-    start, place = os.path.join(listing.folder, ""), listing.place  # noqa: PTH118
+def _unknown(
+    listing: Listing, digests: Digests, entries: dict[str, Entry], without: Path
+) -> Iterator[_File]:
+    """What has to be looked at; the rest, which git knows to be unchanged, goes to `entries`."""
+    state, place = listing.state, listing.place
+    if state is None or not state.sure:
+        yield from _statuses(listing, listing.paths, without)
+        return
+    doubtful = state.changed | state.unwatched
+    paths = []
     for path in listing.paths:
+        mark = state.base.get(path, "") if path not in doubtful else ""
+        row = digests.recall(place + path, mark)
+        if row is None:
+            paths.append(path)
+        else:
+            entries[place + path] = Entry(mode=_MODES[mark[:6]], digest=row[2], size=int(row[1]))
+    for each in _statuses(listing, paths, without):
+        path = each.path[len(place) :]
+        yield each if path in doubtful else each._replace(mark=state.base.get(path, each.mark))
+
+
+def _statuses(listing: Listing, paths: Iterable[str], without: Path) -> Iterator[_File]:
+    start, place = os.path.join(listing.folder, ""), listing.place  # noqa: PTH118
+    own = _own(listing, without)
+    for path in paths:
         if own and f"{path}/".startswith(own):
             continue
         try:
@@ -265,7 +244,23 @@ def _statuses(listing: Listing, own: str | None) -> Iterator[tuple[str, str, os.
         except OSError as error:
             raise unreadable(start + path, error) from None
         if stat.S_ISREG(status.st_mode) or stat.S_ISLNK(status.st_mode):
-            yield place + path, start + path, status
+            yield _File(place + path, start + path, _mark(status), status)
+
+
+def _mark(status: os.stat_result) -> str:
+    times = f"{status.st_mtime_ns} {status.st_ctime_ns}"
+    return f"{status.st_mode:o} {status.st_size} {times} {status.st_ino}"
+
+
+def _digest(file: _File, digests: Digests, *, young: bool) -> str:
+    """The digest of a file, which is read only if it has changed."""
+    row = digests.recall(file.path, file.mark)
+    if row is not None:
+        return row[2]
+    digest = _digest_of(file.source, file.status)
+    size = 0 if stat.S_ISLNK(file.status.st_mode) else file.status.st_size
+    digests.remember(file.path, "" if young else file.mark, size, digest)
+    return digest
 
 
 def _is_young(status: os.stat_result, now: float) -> bool:

@@ -62,8 +62,13 @@ def patch_of(run: Run, place: str, *, ports: Ports) -> str:
             else f"{run.id}: its code was in no repository, or nemorun did not keep patches yet",
             hint=f"--repository PLACE tells which; there are: {listed}",
         )
-    if not found["dirty"] and not found["patch"]:
+    if not found.get("dirty") and not found.get("patch"):
         return ""
+    if not found.get("patch"):
+        raise NotFoundError(
+            f"{run.id}: no patch was kept: there was no commit, or it would have been too large",
+            hint=f"its code is in {(run.record.code or {}).get('path')}",
+        )
     try:
         data = (ports.store.code / FOLDER / str(found["patch"])).read_bytes()
     except OSError:

@@ -179,6 +179,19 @@ def _process(value: Any) -> Process:  # noqa: ANN401
     return Process(**_checked(Process, value, _PROCESS))
 
 
+def _code(value: Any) -> dict[str, Any]:  # noqa: ANN401
+    for each in _objects(_object(value).get("repositories", [])):
+        for name in ("place", "root"):
+            _text(each.get(name))
+    return _object(value)
+
+
+def _objects(value: Any) -> list[dict[str, Any]]:  # noqa: ANN401
+    if not isinstance(value, (list, tuple)):
+        raise ValueError("it is not a list")
+    return [_object(each) for each in value]
+
+
 def _or_none(check: _Check) -> _Check:
     return lambda value: None if value is None else check(value)
 
@@ -228,7 +241,7 @@ _RECORD: Mapping[str, _Check] = {
     "tags": _texts,
     "parent": _or_none(_text),
     "config_hash": _or_none(_text),
-    "code": _or_none(_object),
+    "code": _or_none(_code),
     "argv": _or_none(_texts),
     "workdir": _text,
     "overrides": _texts,

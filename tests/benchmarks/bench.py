@@ -290,6 +290,7 @@ def main() -> None:
     options = parser.parse_args()
     sys.path.insert(0, str(Path(__file__).parents[2]))
     from tests.benchmarks.overriding import overriding
+    from tests.benchmarks.snapshots import snapshots
 
     with tempfile.TemporaryDirectory() as folder:
         bench = Bench(Path(folder), many=options.many, log_megabytes=options.log_megabytes)
@@ -297,6 +298,7 @@ def main() -> None:
         parts: list[Callable[[], None]] = [
             bench.starting,
             lambda: overriding(bench),
+            lambda: snapshots(bench),
             bench.resident,
             bench.tailing,
             bench.following,

@@ -89,6 +89,16 @@ def test_a_command_needs_nothing_but_a_shell(docked: Nemorun) -> None:
     assert shown.splitlines()[1:] == ["busy 1", "busy 2"]
 
 
+def test_code_that_goes_along_is_imported(docked: Nemorun, tmp_path: Path) -> None:
+    (tmp_path / "library/src").mkdir(parents=True)
+    (tmp_path / "library/src/beside.py").write_text("print('from beside')\n")
+    argv = ("command", "--", "python3", "-c", "import beside")
+
+    shown = docked.ok("launch", "--include-repo", "../library", "--follow", *argv)
+
+    assert shown.splitlines()[1:] == ["from beside"]
+
+
 def test_text_arrives_as_it_is(docked: Nemorun) -> None:
     script = "import json,os,sys; print(json.dumps([sys.argv[1:], os.environ['TEXT']]))"
     text = "".join(HOSTILE)

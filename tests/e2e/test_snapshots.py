@@ -74,7 +74,9 @@ def developed(repository: Path, venv: Path, tmp_path: Path) -> Path:
         (package / "__init__.py").write_text("W = 'first'\n")
     commit(repository)
     commit(library)
-    editable(venv, "mine", repository, repository / "src", finder=False)
+    elsewhere = tmp_path / "elsewhere"  # As a home does on many clusters, it has two names.
+    elsewhere.symlink_to(repository)
+    editable(venv, "mine", elsewhere, elsewhere / "src", finder=False)
     editable(venv, "library", library, library, finder=True)
     return library
 

@@ -159,6 +159,16 @@ def test_what_the_project_has_is_there(rayed: Nemorun) -> None:
     assert shown == ["mine"] * 3 + ["data", "link", "links", "made", "nemorun.toml"]
 
 
+def test_code_that_goes_along_is_imported(rayed: Nemorun, tmp_path: Path) -> None:
+    (tmp_path / "library/src").mkdir(parents=True)
+    (tmp_path / "library/src/beside.py").write_text("print('from beside')\n")
+    argv = ("command", "--", "python3", "-c", "import beside")
+
+    run_id = rayed.ok("launch", "--include-repo", "../library", "--wait", *argv)
+
+    assert rayed.ok("logs", run_id) == "from beside"
+
+
 def test_a_run_waits_for_another(rayed: Nemorun) -> None:
     first = rayed.ok("launch", "command", "--", "sh", "-c", "sleep 1; exit 3")
     after = ("--after", f"{first}:notok", "--wait")

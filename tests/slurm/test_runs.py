@@ -105,6 +105,17 @@ def test_hostile_text_arrives_byte_for_byte(far: User) -> None:
     assert not list(far.home.parent.rglob("canary"))
 
 
+def test_code_that_goes_along_is_there(far: User) -> None:
+    library = far.cwd.parent / "library"
+    library.mkdir()
+    (library / "beside.txt").write_text("from beside\n")
+
+    run_id = far.sh('cat "${PYTHONPATH%%:*}/beside.txt"', "--include-repo", str(library))
+
+    assert far.ended(run_id)["state"] == "SUCCEEDED"
+    assert far.lines(run_id) == ["from beside"]
+
+
 def test_what_a_dry_run_shows_is_what_slurm_gets(user: User) -> None:
     words = (*having(nodes=2, time="5m", comment="it's mine"), "--env", "A=$b", "command", "--")
     words = (*words, "echo", "a 'b'")

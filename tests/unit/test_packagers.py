@@ -323,15 +323,84 @@ def test_an_unchanged_file_is_not_read_again(
     assert second.hash != first.hash
 
 
-def test_a_young_file_is_read_again_since_its_time_may_not_tell(root: Path, home: Path) -> None:
+def test_a_young_file_is_read_again_since_its_time_may_not_tell(
+    root: Path, home: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
     path = root / "a.py"
     path.write_text("one")
-    status = path.stat()
-    first = take(root, home, now=status.st_mtime + 0.5)
-    cache = list((home / "code" / ".cache").iterdir()) if (home / "code/.cache").exists() else []
+    first = take(root, home, now=path.stat().st_mtime + 0.5)
+    monkeypatch.setattr(trees, "_digest_of", lambda *_: "f" * 64)
 
-    assert all(str(path.name) not in each.read_text() for each in cache)
-    assert take(root, home).hash == first.hash
+    assert measure(root, home).hash != first.hash
+
+
+def test_a_clean_file_is_not_even_looked_at(
+    root: Path, home: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    write(root, "a.py", "sub/b.py", "new.py")
+    git(root, "init", "-q")
+    git(root, "add", "a.py", "sub")
+    git(root, "commit", "-qm", "one")
+    first = take(root, home)
+    monkeypatch.setattr(trees, "_mark", lambda _: "nothing is known by this")
+
+    assert take(root, home) == first
+    (root / "a.py").write_text("changed")
+    assert take(root, home).hash != first.hash
+
+
+def test_an_edit_that_is_taken_back_leaves_no_trace_in_later_snapshots(
+    root: Path, home: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    write(root, "a.py", "b.py")
+    git(root, "init", "-q")
+    git(root, "add", ".")
+    git(root, "commit", "-qm", "one")
+    with monkeypatch.context() as during:
+        scan = trees.scan
+
+        def scan_then_edit(*given: Any, **named: Any) -> trees.Tree:
+            tree = scan(*given, **named)
+            (root / "a.py").write_text("edited")
+            return tree
+
+        during.setattr(packagers, "scan", scan_then_edit)
+        assert (Path(take(root, home).path) / "a.py").read_text() == "edited"
+    git(root, "checkout", "-q", "a.py")
+    (root / "b.py").write_text("new")
+
+    code = take(root, home)
+
+    assert (Path(code.path) / "a.py").read_text() == "a.py"
+    assert packagers.verify(Path(code.path), code.hash)
+
+
+@pytest.mark.parametrize(
+    ("name", "value"),
+    [("core.autocrlf", "input"), ("core.fileMode", "false"), ("attributes", "* text=auto\n")],
+)
+def test_where_git_may_convert_files_its_word_is_not_enough(
+    root: Path, home: Path, name: str, value: str
+) -> None:
+    write(root, "a.py")
+    git(root, "init", "-q")
+    if name == "attributes":
+        (root / ".gitattributes").write_text(value)
+    else:
+        git(root, "config", name, value)
+    git(root, "add", ".")
+    git(root, "commit", "-qm", "one")
+    first = take(root, home)
+
+    (root / "a.py").write_bytes(b"a.py\r\n" if name != "core.fileMode" else b"a.py")
+    if name == "core.fileMode":
+        (root / "a.py").chmod(0o755)
+    git(root, "add", ".")
+    git(root, "commit", "-q", "--allow-empty", "-m", "two")
+
+    second = take(root, home)
+    assert second.hash != first.hash
+    assert packagers.verify(Path(second.path), second.hash)
 
 
 @pytest.mark.parametrize(

@@ -9,7 +9,7 @@ import pytest
 from hypothesis import HealthCheck, given, settings
 from hypothesis import strategies as st
 
-from nemorun_cli import packagers, trees
+from nemorun_cli import packagers, patches, trees
 from nemorun_cli.core.jobs import Code
 from nemorun_cli.trees import stored
 
@@ -267,6 +267,27 @@ def test_without_a_commit_there_is_no_patch(tmp_path: Path, home: Path) -> None:
     (found,) = take(root, home).repositories
 
     assert (found.commit, found.dirty, found.changed, found.patch) == (None, True, ("a.py",), None)
+
+
+def test_where_git_is_not_installed_the_code_is_taken_all_the_same(
+    root: Path, home: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setenv("PATH", "/nowhere")
+
+    code = take(root, home)
+
+    assert (code.files, code.commit, code.repositories) == (2, None, ())
+
+
+def test_very_much_that_is_new_is_in_the_snapshot_alone(
+    root: Path, home: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(patches, "MOST_BYTES", 1000)
+    (root / "large.bin").write_bytes(bytes(1001))
+
+    (found,) = take(root, home).repositories
+
+    assert (found.dirty, found.untracked, found.patch) == (True, ("large.bin",), None)
 
 
 def test_a_repository_starts_no_program_for_a_patch(root: Path, home: Path, tmp_path: Path) -> None:

@@ -18,12 +18,13 @@ TEXTS = st.lists(TEXT, max_size=3).map(tuple)
 NUMBER = st.integers(min_value=-(2**62), max_value=2**62)
 TIME = st.floats(min_value=0, max_value=4e9)
 JSON = st.recursive(
-    st.none() | st.booleans() | st.integers() | st.floats() | TEXT,
+    st.none() | st.booleans() | st.integers() | st.floats(allow_nan=False) | TEXT,
     lambda inner: st.lists(inner, max_size=3) | st.dictionaries(TEXT, inner, max_size=3),
     max_leaves=5,
 )
 OBJECT = st.dictionaries(TEXT, st.integers() | TEXT | st.none(), max_size=3)
 PROCESS = st.builds(Process, pid=NUMBER, start=NUMBER, boot=TEXT, namespace=TEXT, machine=TEXT)
+DAMAGED_CODE = ({"repositories": 3}, {"repositories": [1]}, {"repositories": [{"place": None}]})
 IDS = st.from_regex(r"\A2026(0[1-9]|1[0-2])01-[0-2]\d{5}-[a-z2-7]{8}\Z")
 
 
@@ -201,3 +202,23 @@ def test_a_time_is_one_that_a_calendar_knows(value: object) -> None:
 )
 def test_every_field_is_checked(kind: type, checks: dict[str, Any]) -> None:
     assert {each.name for each in fields(kind)} == set(checks)
+
+
+@pytest.mark.parametrize("code", DAMAGED_CODE)
+def test_repositories_that_are_none_are_told(code: dict[str, Any]) -> None:
+    record = RunRecord(
+        id="20260101-000000-aaaaaaaa",
+        recipe="r",
+        executor="local",
+        target={},
+        resources={},
+        directory="/nowhere",
+        created_at=1.0,
+        submitter=Process(pid=1, start=1, boot="b", namespace="n", machine="m"),
+        host="h",
+        user="u",
+        code=code,
+    )
+
+    with pytest.raises(ValueError, match="code: "):
+        documents.record_from_json(documents.record_to_json(record))
