@@ -65,7 +65,7 @@ def command(  # noqa: PLR0913
     for problem in dict.fromkeys(text for side in both for text in side.problems):
         output.warn(problem)
     if as_overrides:
-        return _print_overrides(*both)
+        return _print_overrides(*both, json=json)
     found = compare(*both, sections)
     if patch and not json:
         _print_patch(*both)
@@ -89,12 +89,13 @@ def _split(after: str, overrides: list[str]) -> tuple[str, list[str]]:
 def _sections(only: list[Section] | None, *, patch: bool, as_overrides: bool) -> list[Section]:
     if as_overrides:
         return [Section.CONFIG]
-    if patch and not only:
+    if patch:
         return [Section.CODE]
     return [each for each in Section if not only or each in only]
 
 
-def _print_overrides(before: "Side", after: "Side") -> int:
+def _print_overrides(before: "Side", after: "Side", *, json: bool) -> int:
+    from nemorun_cli.cli.documents import document
     from nemorun_cli.config.between import overrides_between
     from nemorun_cli.config.render import to_yaml
     from nemorun_cli.core.errors import UsageError
@@ -103,6 +104,9 @@ def _print_overrides(before: "Side", after: "Side") -> int:
         if side.config is None:
             raise UsageError(f"{_name(side)} is a command line: it has no config")
     found = overrides_between(dict(before.config or {}), dict(after.config or {}))
+    if json:
+        output.document(document(overrides=found.overrides, unknown=found.unknown))
+        return DIFFERENT if found.overrides else 0
     if found.unknown:
         output.warn(f"only a registered factory can make these: {', '.join(found.unknown)}")
     if found.overrides:

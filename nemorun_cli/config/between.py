@@ -54,11 +54,11 @@ def _at(before: Any, after: Any, path: _Path) -> Iterator[tuple[str, Any]]:
     """The overrides of what stands at a path and differs."""
     if _is_node(before) and _is_node(after) and _alike(before, after):
         yield from _in_node(before, after, path)
-    elif _is_dict(before) and _is_dict(after) and list(before) == list(after):
+    elif _is_dict(before) and _is_dict(after) and _can_be_set(before, after):
         for key, value in after.items():
             if not _same(before[key], value):
                 yield from _at(before[key], value, (*path, Step(name=key)))
-    elif _is_list(before) and _is_list(after) and len(before) == len(after):
+    elif _is_list(before) and _is_list(after) and _can_be_set(_numbered(before), _numbered(after)):
         for index, value in enumerate(after):
             if not _same(before[index], value):
                 yield from _at(before[index], value, (*path, Step(name=index)))
@@ -76,7 +76,22 @@ def _exactly(before: Any, after: Any) -> Any:
 def _alike(before: Document, after: Document) -> bool:
     """Whether one node becomes the other by setting arguments."""
     own = [{key: node[key] for key in _OF_A_NODE if key in node} for node in (before, after)]
-    return _same(*own) and set(before) <= set(after)
+    known = {name: after.get(name) for name in before}
+    return _same(*own) and set(before) <= set(after) and _can_be_set(before, known)
+
+
+def _can_be_set(before: Mapping[Any, Any], after: Mapping[Any, Any]) -> bool:
+    """Whether the same members are there, and each can be set by itself.
+
+    A text in the place of a part would be taken for the name of a factory.
+    """
+    return list(before) == list(after) and not any(
+        _is_node(each) and isinstance(after[name], str) for name, each in before.items()
+    )
+
+
+def _numbered(items: list[Any]) -> dict[int, Any]:
+    return dict(enumerate(items))
 
 
 def _same(before: Any, after: Any) -> bool:

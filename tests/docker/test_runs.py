@@ -325,3 +325,19 @@ def test_torchrun_starts_ranks_in_one_container(docked: Nemorun) -> None:
 
     assert docked.ok("logs", run_id, "--rank", "0") == "0/2"
     assert docked.ok("logs", run_id, "--rank", "1") == "1/2"
+
+
+def test_a_run_comes_out_the_same_in_another_container(docked: Nemorun) -> None:
+    recipes = docked.cwd / "recipes"
+    recipes.mkdir()
+    (recipes / "line.py").write_text(SEEDED)
+    run_id = docked.ok("launch", "line(seed=7)", "--wait")
+
+    done = docked("reproduce", run_id, "--json")
+
+    assert done.code == 0, done.err
+    found = json.loads(done.out)
+    assert found["reproduced"]
+    assert found["run"]["executor"] == "docker"
+    assert found["environment_changes"] == []
+    assert "docker uses what is installed there: nothing is rebuilt" in done.err

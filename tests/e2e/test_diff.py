@@ -1,5 +1,6 @@
 """What differs is told: config, code, environment, settings, results."""
 
+import json
 import os
 import shutil
 import subprocess
@@ -15,8 +16,6 @@ def launched(nemorun: Nemorun, *arguments: str) -> str:
 
 
 def told(nemorun: Nemorun, *arguments: str) -> dict[str, Any]:
-    import json
-
     done = nemorun("diff", *arguments, "--json")
     assert done.code in (0, 1), done.err
     found: dict[str, Any] = json.loads(done.out)
@@ -152,6 +151,10 @@ def test_what_differs_can_be_launched_on_top_of_the_first(tiny: Nemorun) -> None
     assert "note: '5'" in done.out
     assert told(tiny, other, "last", "--only", "config")["config"] == []
     assert tiny("diff", other, "last", "--as-overrides").out == ""
+    document = json.loads(tiny("diff", one, other, "--as-overrides", "--json").out)
+    assert document["overrides"]["note"] == "5"
+    assert document["unknown"] == ["recipes.tiny:SGD"]
+    assert "only a registered factory can make these: recipes.tiny:SGD" in done.err
     launched(tiny, "command", "true")
     assert tiny("diff", "last", "last", "--as-overrides").code == 2
 

@@ -7,7 +7,7 @@ from typing import Any
 
 import fiddle as fdl
 import pytest
-from hypothesis import given
+from hypothesis import example, given, settings
 from hypothesis import strategies as st
 
 from nemorun_cli.config.between import Between, overrides_between
@@ -33,6 +33,7 @@ def between(*arguments: str) -> Between:
     )
 
 
+@settings(deadline=None)
 @given(made=CONFIGS)
 def test_nothing_is_between_a_config_and_itself(made: Any) -> None:
     written = to_document(made)
@@ -41,7 +42,11 @@ def test_nothing_is_between_a_config_and_itself(made: Any) -> None:
     assert differences(written, to_document(copy.deepcopy(made))) == ()
 
 
+@settings(deadline=None)
 @given(st.lists(SETTINGS, max_size=6), st.lists(SETTINGS, max_size=6))
+@example(["callback=adamw()"], ['callback="1e-4"'])
+@example(["callback=[adamw()]"], ['callback=["a"]'])
+@example(["callback=adamw()"], ["callback={a: 1}"])
 def test_what_is_between_two_configs_makes_one_of_the_other(
     before: list[str], after: list[str]
 ) -> None:
