@@ -87,6 +87,8 @@ ERRORS = {
     "nothing to explain": ["explain", "nothing"],
     "a path that is not there": ["explain", "gpt", "optim.lrr"],
     "a bad timeout": ["wait", "--timeout", "soon"],
+    "nothing to compare": ["compare", "--only-changed"],
+    "an age without a unit": ["gc", "--older-than", "60"],
 }
 
 
