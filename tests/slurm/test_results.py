@@ -1,6 +1,7 @@
 """What a job on the cluster has measured and written comes back, and goes when it is old."""
 
 import json
+import os
 from pathlib import Path
 
 from tests.slurm.users import User
@@ -39,3 +40,21 @@ def test_results_come_back_over_any_way_and_go_when_they_are_old(user: User) -> 
     user.ok("gc", "--older-than", "0s", "--yes")
     assert not user.folder(run_id).exists()
     assert user("show", run_id).code == 4
+
+
+def test_code_that_was_sent_to_a_cluster_goes_when_no_job_there_names_it(far: User) -> None:
+    (far.cwd / "code.py").write_text("code")
+    kept, gone = far.sh("true"), far.sh("true")
+    (far.cwd / "code.py").write_text("other code")
+    alone = far.sh("true")
+    for run_id in (kept, gone, alone):
+        far.ended(run_id)
+    for path in (far.jobs / "code").iterdir():
+        os.utime(path, (10**9, 10**9))
+    far.ok("rm", gone, alone)
+
+    found = json.loads(far.ok("gc", "--yes", "--json"))
+
+    assert [each["place"] for each in found["code"]] == [f"login:{far.jobs}"]
+    (left,) = (far.jobs / "code").iterdir()
+    assert left.name == far.show(kept)["code_hash"]
