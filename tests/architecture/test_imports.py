@@ -20,6 +20,10 @@ READING = {
     "cancel last": [],
     "wait": [],
     "tag last": [],
+    "metrics last": [],
+    "compare last": ["nemorun_cli.config"],
+    "pull last": [],
+    "gc": [],
 }
 REPORT = """
 import sys
