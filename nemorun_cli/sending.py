@@ -15,7 +15,7 @@ from nemorun_cli.trees import Entry, stored
 _ASK = r"""
 umask 077
 mkdir -p "$folder" && cd "$folder" || exit 1
-[ ! -d "$hash" ] || { echo there && exit 0; }
+[ ! -d "$hash" ] || { touch -c "$hash" && [ -d "$hash" ] && echo there && exit 0; }
 find . -maxdepth 1 -name '.new-*' -mtime +1 -exec chmod -R u+w {} + -exec rm -rf {} + 2>/dev/null
 ls -t
 """

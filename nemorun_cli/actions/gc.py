@@ -7,6 +7,7 @@ from dataclasses import dataclass
 from pathlib import Path
 
 from nemorun_cli import copying, trees
+from nemorun_cli.actions import farcode
 from nemorun_cli.actions.observe import refresh
 from nemorun_cli.actions.remove import remove_ended
 from nemorun_cli.actions.stored import plan_of
@@ -63,6 +64,7 @@ class Garbage:
 
     runs: tuple[OldRun, ...] = ()
     code: tuple[Leftover, ...] = ()
+    far_code: tuple[farcode.FarCode, ...] = ()
     environments: tuple[Leftover, ...] = ()
     problems: tuple[str, ...] = ()
 
@@ -70,14 +72,16 @@ class Garbage:
     def bytes(self) -> int:
         """What is known to come free."""
         left = sum(each.bytes for each in (*self.code, *self.environments))
-        return left + sum(each.bytes for each in self.runs)
+        far = sum(each.bytes for each in self.far_code)
+        return left + far + sum(each.bytes for each in self.runs)
 
 
 def find(rule: Rule, *, ports: Ports) -> Garbage:
     """What may go by this rule. Deletes nothing.
 
     Snapshots are those that no other run names and nobody has used for a day; none, where a record
-    cannot be read. Environments are those that no live run uses, and nobody has for a month.
+    cannot be read. On other hosts those count that no job folder names.
+    Environments are those that no live run uses, and nobody has for a month.
     """
     problems = list(refresh(ports.index.live(), ports=ports).problems)
     runs, damaged = _all_runs(ports)
@@ -98,6 +102,7 @@ def find(rule: Rule, *, ports: Ports) -> Garbage:
             for run in old
         ),
         code=_leftovers(code),
+        far_code=tuple(farcode.find(runs, ports=ports, problems=problems)),
         environments=_leftovers(_environments(ports, runs, now)),
         problems=(*damaged, *dict.fromkeys(problems)),
     )
@@ -117,6 +122,7 @@ def collect(garbage: Garbage, *, ports: Ports) -> Garbage:
     return Garbage(
         runs=runs,
         code=tuple(each for each in code if _discarded(each.path, ports)),
+        far_code=tuple(farcode.collect(garbage.far_code, ports=ports, problems=problems)),
         environments=tuple(each for each in garbage.environments if _deleted(each.path)),
         problems=tuple(problems),
     )

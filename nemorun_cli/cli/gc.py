@@ -13,8 +13,8 @@ from nemorun_cli.core.ids import tail
 if TYPE_CHECKING:
     from nemorun_cli.actions.gc import Garbage, OldRun
 
-HEAD = ("WHAT", "ID", "STATE", "ENDED", "SIZE", "RECIPE", "NAME")
-_HASH = 12
+HEAD = ("WHAT", "ID", "STATE", "ENDED", "SIZE", "RECIPE", "NAME", "PLACE")
+_SHOWN = 12
 
 
 def command(  # noqa: PLR0913
@@ -89,20 +89,25 @@ def _age(text: str | None) -> float | None:
 def _print(found: "Garbage") -> None:
     person = output.terminal(sys.stdout)
     rows = [_run_row(each, person=person) for each in found.runs]
-    for what, leftovers in (("code", found.code), ("environment", found.environments)):
-        rows += [
-            (
-                what,
-                each.path.name[:_HASH] if person and what == "code" else each.path.name,
-                "",
-                "",
-                size(each.bytes) if person else str(each.bytes),
-                "",
-                "",
-            )
-            for each in leftovers
-        ]
-    output.table(HEAD, rows, shrink=(6, 5))
+    left = [
+        *(("code", each.path.name, "", each.bytes) for each in found.code),
+        *(("code", each.hash, each.place, each.bytes) for each in found.far_code),
+        *(("environment", each.path.name, "", each.bytes) for each in found.environments),
+    ]
+    rows += [
+        (
+            what,
+            name[:_SHOWN] if person else name,
+            "",
+            "",
+            size(amount) if person else str(amount),
+            "",
+            "",
+            place,
+        )
+        for what, name, place, amount in left
+    ]
+    output.table(HEAD, rows, shrink=(6, 7, 5))
 
 
 def _run_row(each: "OldRun", *, person: bool) -> tuple[str, ...]:
@@ -119,6 +124,7 @@ def _run_row(each: "OldRun", *, person: bool) -> tuple[str, ...]:
         (size(each.bytes) + " + ?" * unknown) if person else str(each.bytes),
         run.record.recipe,
         run.record.name or "",
+        "",
     )
 
 
@@ -138,7 +144,13 @@ def _document(found: "Garbage", *, deleted: bool) -> dict[str, Any]:
             }
             for each in found.runs
         ],
-        code=[{"hash": each.path.name, "bytes": each.bytes} for each in found.code],
+        code=[
+            *({"hash": each.path.name, "place": None, "bytes": each.bytes} for each in found.code),
+            *(
+                {"hash": each.hash, "place": each.place, "bytes": each.bytes}
+                for each in found.far_code
+            ),
+        ],
         environments=[{"name": each.path.name, "bytes": each.bytes} for each in found.environments],
         problems=list(found.problems),
     )
@@ -147,7 +159,7 @@ def _document(found: "Garbage", *, deleted: bool) -> dict[str, Any]:
 def _tell(found: "Garbage", *, acting: bool, older_than: str | None) -> None:
     counts = {
         "run": len(found.runs),
-        "snapshot": len(found.code),
+        "snapshot": len(found.code) + len(found.far_code),
         "environment": len(found.environments),
     }
     listed = ", ".join(

@@ -2,6 +2,7 @@
 
 import sys
 from collections.abc import Iterable
+from functools import partial
 from itertools import chain
 from typing import Annotated, Any
 
@@ -11,6 +12,7 @@ from nemorun_cli.cli import output, params
 from nemorun_cli.core.metrics import Point, Summary, pattern_of, summaries
 
 HEAD = ("METRIC", "RANK", "LAST", "STEP", "MIN", "AT", "MAX", "AT", "COUNT")
+SUMMARY = ("metric", "rank", "last", "step", "min", "min_step", "max", "max_step", "count")
 ROWS = ("step", "time", "rank", "metric", "value")
 
 
@@ -51,7 +53,7 @@ def command(  # noqa: PLR0913
         output.document(_document(chosen.id, kept, whole=not last))
         empty = not kept
     elif last or not (every or csv or not output.terminal(sys.stdout)):
-        empty = _print_summaries(summaries(found))
+        empty = _print_summaries(summaries(found), csv=csv)
     else:
         empty = _print_points(found, csv=csv)
     for problem in problems:
@@ -62,24 +64,29 @@ def command(  # noqa: PLR0913
         )
 
 
-def _print_summaries(found: list[Summary]) -> bool:
+def _print_summaries(found: list[Summary], *, csv: bool) -> bool:
     """Whether there was none."""
+    person = output.terminal(sys.stdout) and not csv
+    shown = partial(_shown, person=person)
     ranks = any(each.rank for each in found)
     rows = [
         (
             each.name,
-            str(each.rank) if ranks or not output.terminal(sys.stdout) else "",
+            str(each.rank) if ranks or not person else "",
             shown(each.last),
-            step_of(each.last_step),
+            _step(each.last_step),
             shown(each.least),
-            step_of(each.least_step),
+            _step(each.least_step),
             shown(each.most),
-            step_of(each.most_step),
+            _step(each.most_step),
             str(each.count),
         )
         for each in found
     ]
-    output.table(HEAD, rows, shrink=(0,))
+    if csv:
+        output.csv(SUMMARY, rows)
+    else:
+        output.table(HEAD, rows, shrink=(0,))
     return not rows
 
 
@@ -98,7 +105,7 @@ def _print_points(points: Iterable[Point], *, csv: bool) -> bool:
 
 def _row(point: Point) -> tuple[str, ...]:
     time = "" if point.time is None else _moment(point.time)
-    return (step_of(point.step), time, str(point.rank), point.name, exactly(point.value))
+    return (_step(point.step), time, str(point.rank), point.name, repr(point.value))
 
 
 def _document(run_id: str, points: list[Point], *, whole: bool) -> dict[str, Any]:
@@ -129,18 +136,11 @@ def _moment(seconds: float) -> str:
     return told.replace("+00:00", "Z")
 
 
-def step_of(step: float | None) -> str:
-    """A step as text; empty where none was told."""
+def _step(step: float | None) -> str:
     if step is None:
         return ""
     return str(int(step)) if step == int(step) else str(step)
 
 
-def shown(value: float) -> str:
-    """A value in a table: six digits for a person, all of them for a program."""
-    return f"{value:.6g}" if output.terminal(sys.stdout) else exactly(value)
-
-
-def exactly(value: float) -> str:
-    """A value with all its digits."""
-    return repr(value)
+def _shown(value: float, *, person: bool) -> str:
+    return f"{value:.6g}" if person else repr(value)

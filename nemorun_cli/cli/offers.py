@@ -36,7 +36,7 @@ def after_flag(place: Place, word: str) -> Iterator[Candidate]:
         yield from _OF_FLAGS[place.flag](place, word)
     elif "|" in known:
         yield from ((each, "") for each in known.split("|"))
-    elif known in ("FILE", "PATH"):
+    elif known in ("FILE", "PATH", "DIR"):
         yield FILES
 
 
@@ -160,6 +160,7 @@ _OF_FLAGS: dict[str, _Offer] = {
     "--recipe": _recipes,
     "--experiment": _experiments,
     "--tag": _tags,
+    "--keep-tag": _tags,
     "--remove": _tags,
     "--env": _variables,
     "--secret": _variables,

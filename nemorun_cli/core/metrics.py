@@ -59,6 +59,7 @@ class _Series:
     most: float = math.nan
 
     def add(self, point: Point) -> None:
+        """Take in one more; it counts in the place of an earlier one of its step."""
         self.last = point
         if point.step is None:
             self.loose += 1
@@ -76,6 +77,7 @@ class _Series:
                 self.values.insert(at, point.value)
 
     def summary(self) -> Summary:
+        """What they come to."""
         least, least_step = self._extreme(self.least, most=False)
         most, most_step = self._extreme(self.most, most=True)
         return Summary(

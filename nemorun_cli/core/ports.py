@@ -178,6 +178,17 @@ class CanMeasure(Protocol):
 
 
 @runtime_checkable
+class KeepsCode(Protocol):
+    """An executor that sends the code of its jobs to another host."""
+
+    def code_place(self) -> tuple[Tunnel, str] | None:
+        """The way there, and the folder of the jobs' folders, in which `code` holds the snapshots.
+
+        None where it sends none.
+        """
+
+
+@runtime_checkable
 class CanExamine(Protocol):
     """An executor that can say whether its back-end is in order."""
 

@@ -25,7 +25,7 @@ from nemorun_cli.core.jobs import (
 from nemorun_cli.core.ports import Tunnel
 from nemorun_cli.jobfiles import environment_of
 from nemorun_cli.slurm import scripts
-from nemorun_cli.slurm.asking import SlurmResources
+from nemorun_cli.slurm.asking import SlurmResources, asked
 
 _FRESH_NOW = 2.0
 
@@ -87,7 +87,7 @@ class SlurmExecutor:
         from nemorun_cli.slurm.placing import placed
         from nemorun_cli.slurm.script import needs_worker, slurm_script
 
-        ask = checked(_asked(spec))
+        ask = checked(asked(spec))
         if self.host:
             spec = placed(spec, self.host, self._code_folder())
         directory = self.directory(spec.key)
@@ -131,7 +131,7 @@ class SlurmExecutor:
             secrets=spec.secrets,
             key=spec.key,
             folder=self.job_dir,
-            cluster=_asked(spec).clusters,
+            cluster=asked(spec).clusters,
             nonce=secrets.token_hex(8),
         )
         return self._handle(spec.key, submission.made(way))
@@ -249,6 +249,10 @@ class SlurmExecutor:
         """Bytes in the jobs' folders on the cluster, in one trip."""
         return farfiles.sizes(self._way(), self.job_dir, keys)
 
+    def code_place(self) -> tuple[Tunnel, str] | None:
+        """Where code is sent to, if that is another host."""
+        return (self._way(), self.job_dir) if self.host else None
+
     def examine(self) -> Iterator[tuple[str, bool, str]]:
         """The host, Slurm's programs and accounting, runtimes, the job folder, the clocks."""
         from nemorun_cli.slurm.examining import examine
@@ -289,12 +293,6 @@ class SlurmExecutor:
 
     def _handle(self, key: str, native: str) -> JobHandle:
         return JobHandle(executor=self.name, target=self.target, key=key, native_id=native)
-
-
-def _asked(spec: JobSpec) -> SlurmResources:
-    if isinstance(spec.resources, SlurmResources):
-        return spec.resources
-    return SlurmResources(**vars(spec.resources))
 
 
 def _text(data: bytes) -> str:

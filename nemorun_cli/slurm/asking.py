@@ -7,7 +7,7 @@ from dataclasses import dataclass
 from types import MappingProxyType
 
 from nemorun_cli.core.errors import SpecError
-from nemorun_cli.core.jobs import Dependency, Resources, setting
+from nemorun_cli.core.jobs import Dependency, JobSpec, Resources, setting
 
 CONTAINERS = ("pyxis", "apptainer")
 RUNTIMES = ("none", "venv", *CONTAINERS)
@@ -98,6 +98,13 @@ _PLAIN_OPTIONS: Mapping[str, str] = MappingProxyType(
         )
     },
 )
+
+
+def asked(spec: JobSpec) -> SlurmResources:
+    """What a job asks for, as this executor knows it."""
+    if isinstance(spec.resources, SlurmResources):
+        return spec.resources
+    return SlurmResources(**vars(spec.resources))
 
 
 def checked(ask: SlurmResources) -> SlurmResources:

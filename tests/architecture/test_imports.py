@@ -21,6 +21,10 @@ READING = {
     "wait": [],
     "tag last": [],
     "verify": ["nemorun_cli.config"],
+    "metrics last": [],
+    "compare last": ["nemorun_cli.config"],
+    "pull last": [],
+    "gc": [],
 }
 REPORT = """
 import sys

@@ -88,6 +88,8 @@ ERRORS = {
     "a path that is not there": ["explain", "gpt", "optim.lrr"],
     "a bad timeout": ["wait", "--timeout", "soon"],
     "a file to import that is not there": ["import", "nowhere.nrz"],
+    "nothing to compare": ["compare", "--only-changed"],
+    "an age without a unit": ["gc", "--older-than", "60"],
 }
 
 

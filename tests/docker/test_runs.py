@@ -62,6 +62,7 @@ def test_a_recipe_trains_as_it_does_locally(docked: Nemorun, engine: TestEngine)
     one, other = ((folder_of(docked, each) / "metrics.jsonl").read_text() for each in (here, there))
     slopes = [[json.loads(line)["metrics"] for line in text.splitlines()] for text in (one, other)]
     assert slopes[0] == slopes[1]
+    assert len(docked.ok("metrics", there).splitlines()) == len(slopes[0])
     assert containers(engine, docked) == []
 
 

@@ -3,6 +3,7 @@
 import json
 import os
 import time
+from pathlib import Path
 
 import pytest
 
@@ -72,6 +73,21 @@ def test_runs_that_live_or_have_a_tag_are_never_among_them(nemorun: Nemorun) -> 
     assert old not in runs(nemorun)
     assert len(snapshots(nemorun)) == 1
     nemorun.ok("cancel", alive)
+
+
+def test_a_run_that_a_waiting_one_looks_at_stays(nemorun: Nemorun, project: Path) -> None:
+    first = nemorun.ok(
+        "launch", "command", "--", "sh", "-c", f"until [ -e {project}/x ]; do sleep 0.1; done"
+    )
+    second = nemorun.ok("launch", "command", "--", "sleep", "60")
+    waiting = nemorun.ok("launch", "--after", second, "--after", "@-2", "command", "--", "true")
+    (project / "x").touch()
+    nemorun.ok("wait", first)
+
+    assert nemorun("gc", "--older-than", "0s", "--yes").out == ""
+
+    nemorun.ok("cancel", waiting, second)
+    assert runs(nemorun) == {first, second, waiting}
 
 
 def test_what_a_kept_run_was_made_from_stays_with_it(nemorun: Nemorun) -> None:

@@ -71,6 +71,14 @@ def test_a_recipe_trains_as_it_does_locally(lines: Nemorun) -> None:
     seen = [metrics(lines, each) for each in (here, there)]
     assert seen[0] == seen[1]
     assert seen[0]["step"] == 49
+    one, other = (
+        [row.split("\t")[4] for row in lines.ok("metrics", each).splitlines()]
+        for each in (here, there)
+    )
+    assert (len(one), one) == (50, other)
+    files = lines("pull", there, "*.pt")
+    assert (files.code, files.out) == (2, "")
+    assert "a Ray cluster hands out the log of a job alone" in files.err
 
 
 def test_what_a_job_of_the_cluster_runs_with_is_recorded(lines: Nemorun) -> None:

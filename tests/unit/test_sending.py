@@ -11,6 +11,7 @@ from typing import BinaryIO
 
 import pytest
 
+from nemorun_cli import farcode
 from nemorun_cli.core.errors import NemorunError, RefusedError, UnreachableError
 from nemorun_cli.core.jobs import Code
 from nemorun_cli.core.ports import Finished
@@ -286,3 +287,27 @@ def test_a_folder_that_cannot_be_written_is_told_of(
 ) -> None:
     with pytest.raises(RefusedError, match="cannot store the code in /dev/null/x"):
         send(snapshot({"a": "1"}), "/dev/null/x", host)
+
+
+def test_what_no_job_names_can_be_deleted_there(
+    host: Host, folder: str, snapshot: Callable[[Content], Code], tmp_path: Path
+) -> None:
+    needed, old, young, found = (snapshot({"a.py": f"x = {n}", "b/c": ""}) for n in range(4))
+    jobs = str(Path(folder).parent)
+    for code in (needed, old, young, found):
+        send(code, folder, host)
+    for code in (needed, old, found):
+        os.utime(Path(folder, code.hash), (10**9, 10**9))
+    Path(jobs, "key-1").mkdir()
+    Path(jobs, "key-1", "job.sh").write_text(f"export NEMORUN_CODE_DIR='{folder}/{needed.hash}'\n")
+    Path(folder, "..odd name").mkdir()
+
+    assert set(farcode.unused(host, jobs)) == {old.hash, found.hash}
+    assert farcode.unused(host, str(tmp_path / "nowhere")) == {}
+    send(found, folder, host)
+    gone = farcode.discard(host, jobs, [each.hash for each in (needed, old, young, found)])
+
+    assert gone == {old.hash}
+    left = {path.name for path in Path(folder).iterdir()}
+    assert left == {needed.hash, young.hash, found.hash, "..odd name"}
+    assert farcode.discard(host, jobs, [old.hash]) == set()
