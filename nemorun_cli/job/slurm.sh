@@ -51,6 +51,10 @@ tell_earlier() {
         esac
     done
     note "{\"attempt\":$last,$ended\"reason\":\"$cause\"}"
+    [ "$cause" = requeued ] || again "$cause" && return 0
+    attempt=$last
+    started_at=$(sed -n "s/^{\"attempt\":$last,\"started_at\":\([0-9]*\).*/\1/p" attempts.jsonl | head -n 1)
+    finish FAILED "\"$cause\"" null null
 }
 
 # Slurm itself ends what a step leaves behind, on every node.
@@ -103,6 +107,7 @@ judge() {
     elif ! nodes_answer; then
         reason='"node_failure"'
         hold
+        stop=node_failure
     fi
     # A signal that has come meanwhile says the same: what took the payload now takes the job.
     [ "$stop" != signal ] || ended_by=signal
@@ -135,9 +140,7 @@ hold() {
 
 # go_on: in a new attempt of the same job, which Slurm queues again; this script ends with that.
 go_on() {
-    used=$(grep -c '"reason":"time_limit"' attempts.jsonl)
-    [ "$used" -le "$resumes" ] || return 0
-    scontrol requeue "$SLURM_JOB_ID" || return 0
+    again time_limit && scontrol requeue "$SLURM_JOB_ID" || return 1
     hold
 }
 

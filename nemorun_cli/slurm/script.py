@@ -7,7 +7,14 @@ from dataclasses import replace
 from nemorun_cli.core.errors import SpecError
 from nemorun_cli.core.jobs import JobSpec
 from nemorun_cli.launchers import LAUNCHERS, assemble, refuse_uncarriable
-from nemorun_cli.slurm.asking import SlurmResources, lead, signal_name, srun_options, tasks
+from nemorun_cli.slurm.asking import (
+    SlurmResources,
+    lead,
+    signal_name,
+    srun_options,
+    starts,
+    tasks,
+)
 
 _SECRETS = '[ ! -e "$run_dir/secrets" ] || . "$run_dir/secrets"'
 _MODULES = "command -v module >/dev/null 2>&1 || . /etc/profile"
@@ -41,7 +48,7 @@ def slurm_script(spec: JobSpec, ask: SlurmResources, directory: str) -> str:
         "allotted": str(ask.time or 0),
         "warning": signal_name(ask),
         "lead": str(lead(ask)),
-        "resumes": str(ask.auto_resume),
+        "retry": " ".join(f"{cause}={count}" for cause, count in starts(ask).items()),
         "log_name": "launcher",
     }
     return assemble(

@@ -515,6 +515,49 @@ def test_a_secret_is_gone_when_the_job_has_ended(launch: Callable[..., Job], she
     assert "canary" not in "".join(texts)
 
 
+@pytest.mark.parametrize(
+    ("word", "cause"), [("PREEMPTED", Reason.PREEMPTED), ("NODE_FAIL", Reason.NODE_FAILURE)]
+)
+def test_what_slurm_does_to_a_job_is_put_up_with_as_often_as_was_asked_for(
+    launch: Callable[..., Job], world: World, shell: str, word: str, cause: Reason
+) -> None:
+    job = launch(*listening(), shell=shell, retry=(f"{cause}=1",))
+    for attempt in (1, 2):
+        job.reaches(f"up {attempt}")
+        world.change(job.number, requeue=word)
+        world.signal(job.number, "KILL")
+
+    status = job.ended()
+
+    assert (status.state, status.reason, status.attempt) == (JobState.FAILED, cause, 2)
+    assert job.reasons() == [cause, cause]
+    assert job.text("heard").splitlines() == ["up 1", "up 2"]
+
+
+def test_a_start_that_comes_after_the_window_is_the_end(
+    launch: Callable[..., Job], world: World
+) -> None:
+    job = launch(*listening(), retry_window=1)
+    job.reaches("up 1")
+    job.until(lambda: time.time() > json.loads(job.text("attempts.jsonl"))["started_at"] + 1)
+
+    world.change(job.number, requeue="PREEMPTED")
+    world.signal(job.number, "KILL")
+
+    status = job.ended()
+    assert (status.state, status.reason) == (JobState.FAILED, Reason.PREEMPTED)
+    assert job.text("heard").splitlines() == ["up 1"]
+
+
+def test_a_time_limit_counts_among_the_causes(launch: Callable[..., Job], world: World) -> None:
+    job = launch(*listening(), retry=("time_limit=1",))
+    for attempt in (1, 2):
+        job.reaches(f"up {attempt}")
+        world.signal(job.number, "USR2")
+
+    assert (job.ended().reason, job.reasons()) == (Reason.TIME_LIMIT, ["time_limit"] * 2)
+
+
 def test_a_failed_attempt_is_tried_again_in_the_same_start(
     launch: Callable[..., Job], world: World, shell: str
 ) -> None:
