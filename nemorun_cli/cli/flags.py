@@ -130,6 +130,7 @@ FLAGS: Mapping[str, Mapping[str, Flag]] = {
     },
     "executors": {
         "--set": Flag("-x", "NAME=VALUE", "As for launch"),
+        "--bad-nodes": Flag("", "", "Its nodes on which runs have failed in the last day"),
         "--json": Flag("", "", "Print one JSON document"),
     },
     "doctor": {

@@ -91,6 +91,7 @@ SETTINGS: Mapping[str, Mapping[str, tuple[str, str]]] = {
         "mem_per_gpu": ("", "memory for each GPU"),
         "exclusive": ("true|false", "share no node with other jobs"),
         "exclude": ("", "nodes not to use: `n[3,7-9]`"),
+        "exclude_bad": ("true|false", "nor those on which jobs have failed lately"),
         "nodelist": ("", "nodes that the job must have"),
         "begin": ("", "when it may start at the earliest: `now+1hour`, `20:00`"),
         "dependency": ("", "jobs of Slurm to wait for: `afterok:123`"),

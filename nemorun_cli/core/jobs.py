@@ -210,6 +210,20 @@ class Plan:
 
 
 @dataclass(frozen=True, kw_only=True)
+class Blame:
+    """What speaks against one node of a cluster."""
+
+    node: str
+    cause: str
+    """`node_failure`; or `rank_failure`, the first of several nodes on which a rank failed."""
+    run_id: str
+    attempt: int
+    time: float
+    nodes: int = 0
+    """How many nodes the cluster had then; 0 is unknown."""
+
+
+@dataclass(frozen=True, kw_only=True)
 class LogLine:
     """One line of a job's output, without its line end."""
 

@@ -15,6 +15,7 @@ begin() {
     [ -e exit.json.part ] || printf '%512s' '' >exit.json.part
     rm -f last_words.json
     [ "$mine" = 0 ] || tell_earlier
+    printf '%s\n' "${SLURM_JOB_NUM_NODES:-1} $SLURM_JOB_NODELIST" >nodes
 }
 
 # only_one: Slurm may have taken a job twice, if it was slow to say that it had. The first to write its
@@ -51,10 +52,27 @@ tell_earlier() {
         esac
     done
     note "{\"attempt\":$last,$ended\"reason\":\"$cause\"}"
+    [ "$cause" != node_failure ] || lost_nodes
     [ "$cause" = requeued ] || again "$cause" && return 0
     attempt=$last
     started_at=$(sed -n "s/^{\"attempt\":$last,\"started_at\":\([0-9]*\).*/\1/p" attempts.jsonl | head -n 1)
     finish FAILED "\"$cause\"" null null
+}
+
+# lost_nodes: blames those of the last start's nodes that are not well; if it was one, that one.
+lost_nodes() {
+    read -r count list 2>/dev/null <nodes || return 0
+    sinfo -h -N -n "$list" -o '%N %T' 2>/dev/null | sort -u | while read -r node condition; do
+        case $count-$condition in
+            1-* | *-down* | *-drain* | *-fail* | *\*) blame node_failure "$last" "$node" ;;
+        esac
+    done
+}
+
+# blame CAUSE ATTEMPT NODE: for later launches, which keep off nodes that have failed.
+blame() {
+    size=$(sinfo -h -N -o %N 2>/dev/null | sort -u | grep -c .)
+    printf '%s\n' "$1 $2 $(date +%s) $3 $size" >>blamed
 }
 
 # Slurm itself ends what a step leaves behind, on every node.
@@ -108,6 +126,10 @@ judge() {
         reason='"node_failure"'
         hold
         stop=node_failure
+    elif [ "${SLURM_JOB_NUM_NODES:-1}" != 1 ]; then
+        failed_on=$(sed -n '/"kind": "import_error"/d; s/.*"host": "\([^"]*\)".*/\1/p' \
+            "logs/$attempt/first_failure.json" 2>/dev/null)
+        [ -z "$failed_on" ] || blame rank_failure "$attempt" "$failed_on"
     fi
     # A signal that has come meanwhile says the same: what took the payload now takes the job.
     [ "$stop" != signal ] || ended_by=signal

@@ -71,6 +71,7 @@ class SlurmResources(Resources):
     mem_per_gpu: str | None = setting(None, "memory for each GPU")
     exclusive: bool = setting(False, "share no node with other jobs")  # noqa: FBT003
     exclude: str | None = setting(None, "nodes not to use: `n[3,7-9]`")
+    exclude_bad: bool = setting(True, "nor those on which jobs have failed lately")  # noqa: FBT003
     nodelist: str | None = setting(None, "nodes that the job must have")
     begin: str | None = setting(None, "when it may start at the earliest: `now+1hour`, `20:00`")
     dependency: str | None = setting(None, "jobs of Slurm to wait for: `afterok:123`")

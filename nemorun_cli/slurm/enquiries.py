@@ -13,6 +13,7 @@ from nemorun_cli.core.errors import NemorunError, UnreachableError
 from nemorun_cli.core.ids import created_at
 from nemorun_cli.core.jobs import JobHandle, JobState, JobStatus, Reason
 from nemorun_cli.core.ports import Clock
+from nemorun_cli.slurm.nodes import Memory, blames_in, memory_of
 from nemorun_cli.slurm.report import Report, is_missing, read_report, status_in
 from nemorun_cli.store.writing import locked, make_folder, replace_file
 
@@ -50,6 +51,8 @@ class Enquiries:
     """The enquiries about one target, in a file; of processes that want to ask, one does."""
 
     path: Path
+    nodes: Memory
+    """Where what they tell of nodes that have failed is kept."""
 
     def statuses(
         self, handles: Sequence[JobHandle], ask: Ask, *, floor: float, clock: Clock
@@ -68,6 +71,7 @@ class Enquiries:
                 _refuse_so_soon(known, floor=floor, now=now)
                 self._save(replace(known, tried_at=now, complaint=""))
                 known = _asked(known, ask, now)
+                self._blame(known)
             self._save(known)
         if known.complaint:
             raise UnreachableError(known.complaint)
@@ -103,6 +107,11 @@ class Enquiries:
             )
         return replace(known, watched=watched)
 
+    def _blame(self, known: _Known) -> None:
+        report = read_report(known.out, token=known.token)
+        keys = {native: each.key for native, each in known.watched.items()}
+        self.nodes.remember(blames_in(report, keys, known.asked_at), known.asked_at)
+
     def _load(self) -> _Known:
         try:
             return _known(json.loads(self.path.read_text()))
@@ -117,7 +126,7 @@ class Enquiries:
 def enquiries_about(target: str, folder: Path) -> Enquiries:
     """Those about this target, in a file of their own in this folder."""
     name = sha256(target.encode()).hexdigest()[:16]
-    return Enquiries(path=folder / f"slurm-{name}.json")
+    return Enquiries(path=folder / f"slurm-{name}.json", nodes=memory_of(target, folder))
 
 
 def _known(found: Any) -> _Known:  # noqa: ANN401
