@@ -123,6 +123,7 @@ FLAGS: Mapping[str, Mapping[str, Flag]] = {
         "--json": Flag("", "", "Print one JSON document"),
     },
     "rm": {
+        "--force": Flag("", "", "Delete the records of runs that cannot be asked about, too"),
         "--json": Flag("", "", "Print one JSON document"),
     },
     "recipes": {

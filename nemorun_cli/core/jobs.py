@@ -223,6 +223,10 @@ class Blame:
     """How many nodes the cluster had then; 0 is unknown."""
 
 
+REMARK = "remark"
+"""The stream of what an executor says to whoever reads the output, and no job wrote."""
+
+
 @dataclass(frozen=True, kw_only=True)
 class LogLine:
     """One line of a job's output, without its line end."""
