@@ -173,6 +173,35 @@ by_signal() {
     [ -z "${to_be_taken:-}" ] || hold
 }
 
+# run_setup LINES: executes them one after the other, in this shell; the first that fails ends the attempt.
+# What is no whole command yet goes on in the next line: it cannot be the body of a function.
+run_setup() {
+    setup_rest=$1 setup_part='' setup_line=0
+    while [ -n "$setup_rest" ]; do
+        setup_line=$((setup_line + 1))
+        setup_part="$setup_part${setup_rest%%"$newline"*}$newline"
+        case $setup_rest in
+            *"$newline"*) setup_rest=${setup_rest#*"$newline"} ;;
+            *) setup_rest='' ;;
+        esac
+        [ -z "$setup_rest" ] || (eval "whole() { :$newline$setup_part}") 2>/dev/null || continue
+        eval "$setup_part"
+        setup_code=$?
+        [ "$setup_code" = 0 ] || setup_failed
+        setup_part=''
+    done
+}
+
+setup_failed() {
+    why="line $setup_line of setup ended with exit code $setup_code; \`|| true\` would let it"
+    echo "nemorun: $why" >&2
+    printf '{"rank": 0, "kind": "setup", "exit_code": %s, "message": "%s"}\n' "$setup_code" "$why" \
+        >"$run_dir/logs/$attempt/first_failure.json"
+    exit "$setup_code"
+}
+newline='
+'
+
 # rendezvous: where ranks on several nodes meet. The address is Slurm's word, asked for outside of any
 # container, and nothing is put in its place. The port follows from the job's number, so that jobs
 # that share a node differ; this script runs on the node on which it must be free.

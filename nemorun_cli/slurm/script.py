@@ -73,7 +73,7 @@ def _start(spec: JobSpec, ask: SlurmResources, command: list[str], directory: st
     if ask.runtime == "venv":
         yield f". {shlex.quote(f'{ask.venv}/bin/activate')} || exit 70"
     if ask.setup:
-        yield ask.setup
+        yield f"run_setup {shlex.quote(ask.setup)}"
     yield "rendezvous || exit 70"
     if ask.launcher == "plain" and tasks(ask) > 1:
         yield f"export NEMORUN_RANK_LOGS={2 if ask.split_streams else 1}"

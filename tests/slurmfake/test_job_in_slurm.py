@@ -505,6 +505,47 @@ def test_what_cannot_be_prepared_is_a_failure(
     assert world.calls("srun") == []
 
 
+def test_a_line_of_setup_that_fails_ends_the_job_and_is_named(
+    launch: Callable[..., Job], world: World, shell: str
+) -> None:
+    setup = "export A=1\nfalse || true\nsh -c 'exit 5'\necho never"
+
+    job = launch("true", shell=shell, setup=setup)
+
+    status = job.ended()
+    assert (status.state, status.reason, status.exit_code) == (JobState.FAILED, Reason.EXIT, 5)
+    assert status.reason_detail.startswith("line 3 of setup ended with exit code 5")
+    assert world.calls("srun") == []
+    assert job.text("logs/1/launcher.log") == f"nemorun: {status.reason_detail}\n"
+
+
+def test_setup_is_one_script_whatever_spans_its_lines(
+    launch: Callable[..., Job], shell: str
+) -> None:
+    setup = """
+# A line that says nothing
+export A='one
+two' B=3
+if false; then
+    export A=never
+fi
+hello() {
+    false
+    echo "hello $1"
+}
+hello you \\
+    all
+cat <<END
+it's $B
+END
+"""
+    job = launch("sh", "-c", 'echo "$A $B"', shell=shell, setup=setup)
+
+    assert job.ended().state is JobState.SUCCEEDED
+    assert job.text("logs/1/launcher.log") == "hello you\nit's 3\n"
+    assert job.text("logs/1/0.log") == "one\ntwo 3\n"
+
+
 def test_a_secret_is_gone_when_the_job_has_ended(launch: Callable[..., Job], shell: str) -> None:
     job = launch("sh", "-c", "echo ${#TOKEN}", shell=shell, secrets={"TOKEN": "it's a $canary"})
 
