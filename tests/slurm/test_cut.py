@@ -86,13 +86,6 @@ def test_who_follows_gets_every_line_once(cut: Cut) -> None:
     assert cut.followed.out.splitlines() == [f"line {i}" for i in range(1, LINES + 1)]
 
 
-def test_who_follows_is_told_when_the_host_is_gone_and_back(cut: Cut) -> None:
-    told = [line for line in cut.followed.err.splitlines() if "login" in line]
-    assert len(told) == 2, cut.followed.err
-    assert "login does not answer" in told[0]
-    assert "login answers again" in told[1]
-
-
 def test_a_launch_in_the_midst_is_neither_lost_nor_doubled(cut: Cut) -> None:
     printed = [each.out.strip() for each in cut.launched if each.code == 0]
     others = [each for each in cut.launched if each.code != 0]
