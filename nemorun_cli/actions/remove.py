@@ -1,6 +1,6 @@
 """Deleting what is kept of runs."""
 
-from collections.abc import Iterator, Sequence
+from collections.abc import Sequence
 
 from nemorun_cli.actions.observe import Refresh, refresh
 from nemorun_cli.actions.wiring import Ports
@@ -10,12 +10,11 @@ from nemorun_cli.core.ports import CanRemove
 from nemorun_cli.core.runs import Run
 
 
-def remove(runs: Sequence[Run], *, ports: Ports, force: bool = False) -> Iterator[str]:
+def remove(runs: Sequence[Run], *, ports: Ports, force: bool = False) -> tuple[str, ...]:
     """Delete these runs and their job folders; if one is alive, UsageError, and none.
 
     With `force`, a run whose back-end does not tell how it is counts as one that has ended, and a
-    job folder that cannot be deleted stays where it is. Gives what was left behind, for each such
-    run, once its record is deleted.
+    job folder that cannot be deleted stays where it is: the answer is what was left behind.
     """
     seen = refresh(runs, ports=ports, mode=Refresh.NOW).runs
     live = [run for run in seen if run.live and not (force and _silent(run, ports))]
@@ -27,11 +26,11 @@ def remove(runs: Sequence[Run], *, ports: Ports, force: bool = False) -> Iterato
             f"still alive: {', '.join(tail(run.id) for run in live)}",
             hint=f"`nemorun cancel {names}` first{more}",
         )
+    left = []
     for run in seen:
-        left = _left_behind(run, ports, force=force)
+        left.append(_left_behind(run, ports, force=force))
         ports.store.remove(run.id)
-        if left:
-            yield left
+    return tuple(filter(None, left))
 
 
 def _silent(run: Run, ports: Ports) -> bool:

@@ -70,8 +70,7 @@ class Enquiries:
             if not 0 <= now - known.asked_at < floor:
                 _refuse_so_soon(known, floor=floor, now=now)
                 self._save(replace(known, tried_at=now, complaint=""))
-                known = _asked(known, ask, now)
-                self._blame(known)
+                known = _asked(known, ask, now, self.nodes)
             self._save(known)
         if known.complaint:
             raise UnreachableError(known.complaint)
@@ -106,11 +105,6 @@ class Enquiries:
                 key=handle.key, wanted_at=now, missing_since=missing
             )
         return replace(known, watched=watched)
-
-    def _blame(self, known: _Known) -> None:
-        report = read_report(known.out, token=known.token)
-        keys = {native: each.key for native, each in known.watched.items()}
-        self.nodes.remember(blames_in(report, keys, known.asked_at), known.asked_at)
 
     def _load(self) -> _Known:
         try:
@@ -157,7 +151,7 @@ def _refuse_so_soon(known: _Known, *, floor: float, now: float) -> None:
         raise UnreachableError(known.complaint or waited)
 
 
-def _asked(known: _Known, ask: Ask, now: float) -> _Known:
+def _asked(known: _Known, ask: Ask, now: float, nodes: Memory) -> _Known:
     token = f"@{secrets.token_hex(8)}"
     lines = [_line(each.key, native) for native, each in sorted(known.watched.items())]
     try:
@@ -167,6 +161,8 @@ def _asked(known: _Known, ask: Ask, now: float) -> _Known:
     report = read_report(out, token=token)
     if not report.whole:
         return replace(known, tried_at=now, complaint="what the host answered was cut short")
+    keys = {native: each.key for native, each in known.watched.items()}
+    nodes.remember(blames_in(report, keys, now), now)
     asked = replace(known, tried_at=now, asked_at=now, asked=tuple(known.watched), token=token)
     watched = {
         native: replace(

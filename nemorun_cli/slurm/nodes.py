@@ -33,10 +33,11 @@ def blames_in(report: Report, watched: Mapping[str, str], now: float) -> Iterato
         run_id = key.rpartition("-")[0]
         files = (report.folders or {}).get(key, {})
         yield from told_by(files.get("blamed", ""), run_id)
-        lost = report.lost.get(native)
+        if (lost := report.lost.get(native)) is None:
+            continue
         start, row = start_of(report, key, native), row_of(report, key, native)
         last = row.state if row is not None else start.state if start is not None else ""
-        if lost is None or reason_of(last) is not Reason.NODE_FAILURE:
+        if reason_of(last) is not Reason.NODE_FAILURE:
             continue
         attempts = attempts_of(files.get("attempts.jsonl", ""))
         for node in unwell(lost.conditions):
@@ -102,7 +103,7 @@ def keeping_off(
     job that names its nodes, or another cluster, is left alone.
     """
     named = any(
-        word.startswith(("-w", "-x", "--nodel", "--exclude")) for word in ask.sbatch.split()
+        word.startswith(("-w", "-x", "-F", "--node", "--exclude")) for word in ask.sbatch.split()
     )
     if not nodes or not ask.exclude_bad or ask.nodelist or ask.clusters or named:
         return ask, ()

@@ -115,7 +115,7 @@ def test_a_run_of_a_back_end_that_is_gone_is_forgotten_by_force_alone(ports: Por
     world().unreachable = True
 
     with pytest.raises(UsageError, match="still alive") as refused:
-        list(remove.remove([run], ports=ports))
+        remove.remove([run], ports=ports)
     assert "--force" in refused.value.hint
     (left,) = remove.remove([run], ports=ports, force=True)
 
@@ -135,7 +135,7 @@ def test_a_folder_that_cannot_be_deleted_keeps_its_record_unless_forced(
     more_able(monkeypatch, remove=fail)
 
     with pytest.raises(UnreachableError) as refused:
-        list(remove.remove([run], ports=ports))
+        remove.remove([run], ports=ports)
     assert "--force" in refused.value.hint
     assert ports.store.read(run.id).state is JobState.SUCCEEDED
     (left,) = remove.remove([run], ports=ports, force=True)
@@ -147,7 +147,7 @@ def test_no_force_deletes_a_run_that_is_alive(ports: Ports) -> None:
     run = launched(ports)
 
     with pytest.raises(UsageError, match="still alive"):
-        list(remove.remove([run], ports=ports, force=True))
+        remove.remove([run], ports=ports, force=True)
 
     assert ports.store.read(run.id).live
 
