@@ -7,7 +7,7 @@ from collections.abc import Callable, Iterator, Mapping
 from dataclasses import dataclass, field
 
 from nemorun_cli.core.errors import UnreachableError
-from nemorun_cli.core.jobs import LogLine
+from nemorun_cli.core.jobs import REMARK, LogLine
 from nemorun_cli.core.ports import Tunnel
 from nemorun_cli.jobfiles import JobFiles, first_failure
 from nemorun_cli.joblogs import LogFile, chosen
@@ -78,14 +78,18 @@ class FarLogs:
     def follow(self, over: Callable[[], bool]) -> Iterator[LogLine]:
         """The same, and then each line as it comes, until the job has ended and all was given.
 
-        An interrupted connection is taken up again where it broke. UnreachableError when it stays
-        so for ten minutes.
+        An interrupted connection is taken up again where it broke; a remark tells of it, and one
+        when the host is back. UnreachableError when it stays so for ten minutes.
         """
-        pause, heard = self.tick, time.monotonic()
+        pause, heard, lost = self.tick, time.monotonic(), False
         while True:
             try:
                 ended = self.ended or over()
-                yield from self._look()
+                lines = self._look()
+                if lost:
+                    lost = False
+                    yield self._remark("answers again")
+                yield from lines
                 if not self._behind():
                     yield from self._released()
                     if ended:
@@ -93,11 +97,17 @@ class FarLogs:
                         return
                     nap(self.tick)
                 pause, heard = self.tick, time.monotonic()
-            except UnreachableError:
+            except UnreachableError as error:
                 if time.monotonic() - heard > self.patience:
                     raise
+                if not lost:
+                    lost = True
+                    yield self._remark(f"does not answer, and is asked again: {error.message}")
                 pause = min(2 * pause, _LONGEST_PAUSE)
                 nap(pause)
+
+    def _remark(self, text: str) -> LogLine:
+        return LogLine(text=f"{self.tunnel.host or 'this machine'} {text}", stream=REMARK)
 
     def _behind(self) -> bool:
         return any(self._offsets[name] < self._sizes.get(name, 0) for name in self._readers)

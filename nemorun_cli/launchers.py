@@ -10,6 +10,7 @@ from types import MappingProxyType
 
 from nemorun_cli.core.errors import SpecError
 from nemorun_cli.core.jobs import JobSpec
+from nemorun_cli.core.retrying import counts
 
 _PYTHON = re.compile(r"(python|pypy)[0-9.]*")
 ARGUMENT_LIMIT = 128 * 1024
@@ -185,6 +186,8 @@ def _variables(spec: JobSpec, directory: str) -> dict[str, str]:
         "warning": "TERM",
         "lead": str(ask.grace),
         "retries": str(ask.retries),
+        "retry": " ".join(f"{cause}={count}" for cause, count in counts(ask).items()),
+        "retry_window": str(ask.retry_window or 0),
         "split_streams": str(int(ask.split_streams)),
         "stream": "0",
         "log_name": "0" if ask.launcher == "plain" else "launcher",

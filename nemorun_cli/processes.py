@@ -55,6 +55,16 @@ def describe(pid: int) -> Process:
     )
 
 
+def user() -> str:
+    """Who runs this: the name, or the number of a user without one."""
+    import getpass
+
+    try:
+        return getpass.getuser()
+    except (KeyError, OSError):
+        return str(os.geteuid())
+
+
 def alive(process: Process) -> bool | None:
     """Whether this very process still runs; None where that cannot be seen from here.
 

@@ -3,12 +3,14 @@
 import dataclasses
 import typing
 from collections.abc import Sequence
+from pathlib import Path
 from typing import Any
 
 from nemorun_cli import executors as registry
 from nemorun_cli import settings
 from nemorun_cli.actions.requests import surroundings
-from nemorun_cli.core.errors import NemorunError
+from nemorun_cli.core.errors import NemorunError, UsageError
+from nemorun_cli.core.ports import BlamesNodes
 from nemorun_cli.settingvalues import type_text
 
 
@@ -42,6 +44,37 @@ def settings_of(name: str, assignments: Sequence[str]) -> list[dict[str, Any]]:
             "doc": known[setting].metadata["doc"],
         }
         for setting, each in found.items()
+    ]
+
+
+def bad_nodes(name: str, assignments: Sequence[str], *, home: Path) -> list[dict[str, Any]]:
+    """What speaks against nodes of an executor's target: node, cause, run, attempt, time, excluded.
+
+    UsageError for an executor that remembers no such thing.
+    """
+    from nemorun_cli.actions.settle import executor_from
+
+    around = surroundings()
+    chosen = settings.load(environ=around.environ, root=around.root)
+    choice = settings.choose(chosen, name)
+    kind = registry.load(choice.executor)
+    found = settings.resolve(chosen, choice, (kind, kind.Resources), assignments)
+    values = {setting: each.value for setting, each in found.items()}
+    executor = executor_from(kind, values, home)
+    if not isinstance(executor, BlamesNodes):
+        raise UsageError(
+            f"the executor {choice.executor!r} knows of no bad nodes", hint="a cluster's may"
+        )
+    return [
+        {
+            "node": each.node,
+            "cause": each.cause,
+            "run": each.run_id,
+            "attempt": each.attempt,
+            "time": each.time,
+            "excluded": excluded,
+        }
+        for each, excluded in executor.blamed()
     ]
 
 

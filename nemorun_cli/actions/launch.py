@@ -1,6 +1,5 @@
 """Launching: everything is settled, then written down, then submitted."""
 
-import getpass
 import os
 from collections.abc import Mapping
 from dataclasses import asdict, dataclass, replace
@@ -151,7 +150,7 @@ def _record(  # noqa: PLR0913, PLR0917
         created_at=now,
         submitter=processes.describe(os.getpid()),
         host=os.uname().nodename,
-        user=getpass.getuser(),
+        user=processes.user(),
         name=label.name,
         profile=settled.profile,
         experiment=label.experiment,

@@ -1,13 +1,13 @@
 """The output of runs."""
 
 import re
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
 
 from nemorun_cli.actions.observe import Refresh, refresh
 from nemorun_cli.actions.wiring import Ports
 from nemorun_cli.core.errors import NemorunError, NotFoundError, UsageError
 from nemorun_cli.core.ids import key_of
-from nemorun_cli.core.jobs import LogLine
+from nemorun_cli.core.jobs import REMARK, LogLine
 from nemorun_cli.core.runs import Run
 from nemorun_cli.store import origins
 
@@ -27,10 +27,12 @@ def lines(  # noqa: PLR0913
     tail: int | None = None,
     rank: int | None = None,
     grep: str | None = None,
+    tell: Callable[[str], None] = lambda _: None,
 ) -> Iterator[LogLine]:
     """The run's output; NotFoundError if its job never got so far as to have any.
 
     With `grep`, only lines in which this regular expression is found; `tail` counts before it.
+    `tell` is given what the executor has to say meanwhile.
     """
     pattern = _pattern(grep)
     current = run
@@ -47,6 +49,7 @@ def lines(  # noqa: PLR0913
         tail=tail,
         rank=rank,
     )
+    found = _without_remarks(found, tell)
     return found if pattern is None else (line for line in found if pattern.search(line.text))
 
 
@@ -57,6 +60,14 @@ def last_lines(run: Run, count: int, *, ports: Ports) -> list[LogLine]:
         return list(lines(run, ports=ports, tail=count, rank=rank))[-count:]
     except NemorunError:
         return []
+
+
+def _without_remarks(lines: Iterator[LogLine], tell: Callable[[str], None]) -> Iterator[LogLine]:
+    for line in lines:
+        if line.stream == REMARK:
+            tell(line.text)
+        else:
+            yield line
 
 
 def _pattern(text: str | None) -> re.Pattern[str] | None:

@@ -85,6 +85,7 @@ def refresh(
     for group, answer in zip(groups, answers, strict=True):
         if isinstance(answer, NemorunError):
             problems.append(f"{group.executor.name} {group.executor.target}: {answer.message}")
+            group = _as_last_seen(group, ports)  # noqa: PLW2901
         news.update((run.id, _after(run, answer, ports, problems)) for run in group.runs)
     ports.index.touch([run.id for run in news.values() if not run.stale_since], ports.clock())
     return Observed(
@@ -140,6 +141,13 @@ def _due(group: _Group, ports: Ports, mode: Refresh) -> _Group:
     floor = group.executor.floor() if isinstance(group.executor, AsksRarely) else FRESH
     now = ports.clock()
     return replace(group, runs=tuple(run for run in group.runs if _stale(run, now, floor)))
+
+
+def _as_last_seen(group: _Group, ports: Ports) -> _Group:
+    """The group with the times of the index, which alone knows of answers that were no news."""
+    seen = {run.id: run.observed_at for run in ports.index.live()}
+    runs = (replace(run, observed_at=seen.get(run.id) or run.observed_at) for run in group.runs)
+    return replace(group, runs=tuple(runs))
 
 
 def _stale(run: Run, now: float, floor: float) -> bool:

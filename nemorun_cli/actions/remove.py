@@ -4,28 +4,63 @@ from collections.abc import Sequence
 
 from nemorun_cli.actions.observe import Refresh, refresh
 from nemorun_cli.actions.wiring import Ports
-from nemorun_cli.core.errors import UsageError
+from nemorun_cli.core.errors import NemorunError, UsageError
 from nemorun_cli.core.ids import key_of, tail
 from nemorun_cli.core.ports import CanRemove
 from nemorun_cli.core.runs import Run
 
 
-def remove(runs: Sequence[Run], *, ports: Ports) -> None:
-    """Delete these runs and their job folders; if one is alive, UsageError, and none."""
+def remove(runs: Sequence[Run], *, ports: Ports, force: bool = False) -> tuple[str, ...]:
+    """Delete these runs and their job folders; if one is alive, UsageError, and none.
+
+    With `force`, a run whose back-end does not tell how it is counts as one that has ended, and a
+    job folder that cannot be deleted stays where it is: the answer is what was left behind.
+    """
     seen = refresh(runs, ports=ports, mode=Refresh.NOW).runs
-    live = [tail(run.id) for run in seen if run.live]
+    live = [run for run in seen if run.live and not (force and _silent(run, ports))]
     if live:
+        names = " ".join(tail(run.id) for run in live)
+        silent = any(_silent(run, ports) for run in live)
+        more = "; `rm --force` deletes what cannot be asked about" if silent else ""
         raise UsageError(
-            f"still alive: {', '.join(live)}",
-            hint=f"`nemorun cancel {' '.join(live)}` first",
+            f"still alive: {', '.join(tail(run.id) for run in live)}",
+            hint=f"`nemorun cancel {names}` first{more}",
         )
+    left = []
     for run in seen:
-        remove_ended(run, ports=ports)
+        left.append(_left_behind(run, ports, force=force))
+        ports.store.remove(run.id)
+    return tuple(filter(None, left))
 
 
 def remove_ended(run: Run, *, ports: Ports) -> None:
     """Delete a run that is known to have ended, its job folder first; if that fails, nothing."""
-    executor = ports.executor_of(run.record)
-    if isinstance(executor, CanRemove):
-        executor.remove(key_of(run.id, 1))
+    _left_behind(run, ports, force=False)
     ports.store.remove(run.id)
+
+
+def _silent(run: Run, ports: Ports) -> bool:
+    """Whether nobody tells how a live run is. Of a process on this machine somebody always does."""
+    try:
+        ports.executor_of(run.record)
+    except NemorunError:
+        return True
+    return run.stale_since is not None
+
+
+def _left_behind(run: Run, ports: Ports, *, force: bool) -> str:
+    """Delete the job's folder; what is left if it cannot be, or if the job may be using it."""
+    place = f"{run.record.target.get('host') or run.record.executor}:{run.record.directory}"
+    if run.live:
+        job = f", and its job {run.handle.native_id} may still run" if run.handle else ""
+        return f"{tail(run.id)}: {place} was not deleted{job}"
+    try:
+        executor = ports.executor_of(run.record)
+        if isinstance(executor, CanRemove):
+            executor.remove(key_of(run.id, 1))
+    except NemorunError as error:
+        if not force:
+            hint = "; ".join(filter(None, [error.hint, "`rm --force` deletes the record alone"]))
+            raise type(error)(error.message, hint=hint) from None
+        return f"{tail(run.id)}: {place} was not deleted: {error.message}"
+    return ""

@@ -182,6 +182,7 @@ FLAGS: Mapping[str, Mapping[str, Flag]] = {
         "--json": Flag("", "", "Print one JSON document"),
     },
     "rm": {
+        "--force": Flag("", "", "Delete the records of runs that cannot be asked about, too"),
         "--json": Flag("", "", "Print one JSON document"),
     },
     "gc": {
@@ -213,6 +214,7 @@ FLAGS: Mapping[str, Mapping[str, Flag]] = {
     },
     "executors": {
         "--set": Flag("-x", "NAME=VALUE", "As for launch"),
+        "--bad-nodes": Flag("", "", "Its nodes on which runs have failed in the last day"),
         "--json": Flag("", "", "Print one JSON document"),
     },
     "doctor": {

@@ -98,6 +98,7 @@ def _full_row(run: Run) -> tuple[str, ...]:
         *("id", "state", "recipe", "name", "executor", "created_at", "started_at", "ended_at"),
         *("exit_code", "reason", "experiment"),
     )
+    shown["executor"] = run.record.profile or run.record.executor
     values = ["" if shown[name] is None else str(shown[name]) for name in names]
     return (*values, ",".join(run.tags))
 

@@ -47,7 +47,9 @@ def command(  # noqa: PLR0913
         else:
             output.answer(place)
         return
-    found = logs.lines(chosen, ports=ports, follow=follow, tail=tail, rank=rank, grep=grep)
+    found = logs.lines(
+        chosen, ports=ports, follow=follow, tail=tail, rank=rank, grep=grep, tell=output.warn
+    )
     printed: int | None = -1
     for line in found:
         if json:

@@ -250,7 +250,7 @@ def _follow(run: "Run", how: How, ports: "Ports") -> None:
     from nemorun_cli.actions.logs import lines
 
     tell = output.note if how.json else output.answer
-    for line in lines(run, ports=ports, follow=True):
+    for line in lines(run, ports=ports, follow=True, tell=output.warn):
         tell(line.text)
 
 

@@ -7,10 +7,10 @@ from collections.abc import Mapping
 from dataclasses import dataclass
 from pathlib import PurePosixPath
 from types import MappingProxyType
-from typing import Any
+from typing import Any, ClassVar
 
 from nemorun_cli.core.errors import SpecError
-from nemorun_cli.core.jobs import Resources, setting
+from nemorun_cli.core.jobs import Reason, Resources, setting
 
 PULLS = ("missing", "always", "never")
 _UNITS = {"": 1, "b": 1, "k": 2**10, "m": 2**20, "g": 2**30, "t": 2**40}
@@ -51,6 +51,7 @@ _OURS: Mapping[str, str] = MappingProxyType(
 class DockerResources(Resources):
     """What a job asks a Docker engine for."""
 
+    causes: ClassVar[tuple[str, ...]] = (*Resources.causes, Reason.OOM)
     nproc: int = setting(1, "processes; with torchrun as many as GPUs unless set")
     image: str | None = setting(None, "image that the job runs in; needed")
     pull: str = setting("missing", "when to get the image from its registry", choices=PULLS)

@@ -3,7 +3,7 @@
 from collections.abc import Mapping
 from dataclasses import dataclass, field
 from enum import StrEnum
-from typing import Any, Self
+from typing import Any, ClassVar, Self
 from urllib.parse import quote, unquote
 
 
@@ -128,12 +128,19 @@ def setting(
 class Resources:
     """What a job asks for, under the names common to all executors. Durations are seconds."""
 
+    causes: ClassVar[tuple[str, ...]] = (Reason.EXIT, Reason.SIGNAL, Reason.TIME_LIMIT)
+    """Why an attempt may have ended, where there can be a next one: what `retry` may name."""
+
     nodes: int = setting(1, "how many nodes")
     nproc: int = setting(1, "processes per node; more than one needs launcher=torchrun")
     gpus_per_node: int | None = setting(None, "GPUs on each node")
     time: int | None = setting(None, "time limit of one attempt", kind="duration")
     grace: int = setting(30, "time between the first signal and KILL", kind="duration")
     retries: int = setting(0, "how often a failed attempt is started again")
+    retry: tuple[str, ...] = setting((), "the same by cause: `exit=0,signal=2,time_limit=inf`")
+    retry_window: int | None = setting(
+        None, "time after the first start in which the next ones may begin", kind="duration"
+    )
     launcher: str = setting("plain", "how processes start: plain or torchrun")
     python: str | None = setting(None, "the interpreter that runs the recipe")
     link: tuple[str, ...] = setting((), "ignored paths of the project that the job may read")
@@ -229,6 +236,24 @@ class Plan:
     links: Mapping[str, str] = field(default_factory=dict)
     notices: tuple[str, ...] = ()
     """What whoever launches should know of it beforehand."""
+
+
+@dataclass(frozen=True, kw_only=True)
+class Blame:
+    """What speaks against one node of a cluster."""
+
+    node: str
+    cause: str
+    """`node_failure`; or `rank_failure`, the first of several nodes on which a rank failed."""
+    run_id: str
+    attempt: int
+    time: float
+    nodes: int = 0
+    """How many nodes the cluster had then; 0 is unknown."""
+
+
+REMARK = "remark"
+"""The stream of what an executor says to whoever reads the output, and no job wrote."""
 
 
 @dataclass(frozen=True, kw_only=True)

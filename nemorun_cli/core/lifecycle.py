@@ -10,14 +10,15 @@ def observe(run: Run, status: JobStatus, *, now: float) -> Run:
     """The run as it stands after this report. Pure, and safe to repeat.
 
     A terminal state absorbs whatever is reported later. UNKNOWN keeps the last known state and
-    notes since when nothing is known. RUNNING → PENDING is legal: the scheduler requeued the job.
+    notes since when nothing is known: since it was last seen, or else launched. RUNNING → PENDING
+    is legal: the scheduler requeued the job.
     """
     if run.state.terminal:
         return run
     if status.state is JobState.UNKNOWN:
         return replace(
             run,
-            stale_since=run.stale_since or now,
+            stale_since=run.stale_since or run.observed_at or run.record.created_at,
             status=replace(run.status, reason_detail=status.reason_detail, reason=status.reason),
         )
     if status.state is JobState.SUBMITTING:

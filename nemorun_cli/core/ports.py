@@ -6,6 +6,7 @@ from pathlib import PurePath
 from typing import Any, BinaryIO, ClassVar, Protocol, Self, runtime_checkable
 
 from nemorun_cli.core.jobs import (
+    Blame,
     JobFile,
     JobHandle,
     JobSpec,
@@ -194,6 +195,14 @@ class CanExamine(Protocol):
 
     def examine(self) -> Iterator[tuple[str, bool, str]]:
         """One (what, whether it is in order, what was seen) for each thing it needs."""
+
+
+@runtime_checkable
+class BlamesNodes(Protocol):
+    """An executor that remembers on which nodes jobs have failed, and keeps new ones off these."""
+
+    def blamed(self) -> Sequence[tuple[Blame, bool]]:
+        """All that is remembered, newest first, and whether its node is kept off. Asks nobody."""
 
 
 @runtime_checkable

@@ -4,15 +4,15 @@ import secrets
 import shlex
 import time
 from collections.abc import Iterator, Sequence
-from contextlib import suppress
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from pathlib import Path, PurePath, PurePosixPath
-from typing import Any, ClassVar, Self
+from typing import TYPE_CHECKING, Any, ClassVar, Self
 
-from nemorun_cli import farfiles, jobfolder, joblogs, processes
+from nemorun_cli import farfiles, jobfolder, processes
 from nemorun_cli.core.errors import NotSentError, UnreachableError, UsageError
 from nemorun_cli.core.ids import created_at
 from nemorun_cli.core.jobs import (
+    Blame,
     JobFile,
     JobHandle,
     JobSpec,
@@ -26,6 +26,9 @@ from nemorun_cli.core.ports import Tunnel
 from nemorun_cli.jobfiles import environment_of
 from nemorun_cli.slurm import scripts
 from nemorun_cli.slurm.asking import SlurmResources, asked
+
+if TYPE_CHECKING:
+    from nemorun_cli.slurm.nodes import Memory
 
 _FRESH_NOW = 2.0
 
@@ -50,6 +53,8 @@ class SlurmExecutor:
     poll_interval: int = setting(30, "time between two questions to Slurm", kind="duration")
     queries: str = ""
     machine: str = ""
+    bad_nodes: tuple[Blame, ...] = ()
+    """The nodes that a launch keeps off, newest first."""
 
     @classmethod
     def here(cls, home: PurePath, **settings: Any) -> Self:  # noqa: ANN401
@@ -69,7 +74,9 @@ class SlurmExecutor:
         found = cls(**known, job_dir=folder)
         if host:
             found._way()  # What is wrong with it is told before a run is recorded.
-        return found
+        from nemorun_cli.slurm import nodes
+
+        return replace(found, bad_nodes=nodes.bad(found._memory().recall(), time.time()))
 
     @property
     def target(self) -> str:
@@ -84,10 +91,11 @@ class SlurmExecutor:
         """The job's folder and the call of sbatch. Pure."""
         from nemorun_cli.payload import payload_files, recorder_files
         from nemorun_cli.slurm.asking import checked, sbatch_options
+        from nemorun_cli.slurm.nodes import keeping_off
         from nemorun_cli.slurm.placing import placed
         from nemorun_cli.slurm.script import needs_worker, slurm_script
 
-        ask = checked(asked(spec))
+        ask, notices = keeping_off(checked(asked(spec)), self.bad_nodes)
         if self.host:
             spec = placed(spec, self.host, self._code_folder())
         directory = self.directory(spec.key)
@@ -107,6 +115,7 @@ class SlurmExecutor:
             links={**links, **spec.links},
             commands=(("sbatch", *options, f"{directory}/job.sh"),),
             directory=directory,
+            notices=notices,
         )
 
     def submit(self, spec: JobSpec) -> JobHandle:
@@ -138,22 +147,11 @@ class SlurmExecutor:
 
     def find(self, key: str) -> JobHandle | None:
         """The job that an interrupted submission left; after a minute, None is made final."""
-        token = f"@{secrets.token_hex(8)}"
-        age = time.time() - created_at(key)
-        final = not 0 <= age < self.settle
-        script = scripts.search(self.job_dir, key, token=token, final=final, cluster=None)
-        finished = self._way().run(script)
-        word, rest = scripts.answer(_text(finished.out), token)
-        if word == "known":
-            from nemorun_cli.slurm.reading import parse_submitted
+        from nemorun_cli.slurm.submitting import found
 
-            if (native := parse_submitted(rest)) is not None:
-                return self._handle(key, str(native))
-        if word == "none":
-            return None
-        raise UnreachableError(
-            f"Slurm does not say whether it has {key}: {scripts.complaint(finished)}"
-        )
+        age = time.time() - created_at(key)
+        native = found(self._way(), self.job_dir, key, final=not 0 <= age < self.settle)
+        return None if native is None else self._handle(key, native)
 
     def poll(self, handles: Sequence[JobHandle]) -> dict[JobHandle, JobStatus]:
         """As of a question that any process of this user asked less than `poll_interval` ago."""
@@ -172,7 +170,15 @@ class SlurmExecutor:
         if self.host:
             return {}
         found = {each: jobfolder.verdict(Path(self.directory(each.key))) for each in handles}
-        return {handle: status for handle, status in found.items() if status is not None}
+        seen = {handle: status for handle, status in found.items() if status is not None}
+        for handle in seen:
+            self._memory().read(Path(self.directory(handle.key)))
+        return seen
+
+    def blamed(self) -> Sequence[tuple[Blame, bool]]:
+        """What the failures of the last day say of nodes, newest first; which are kept off."""
+        off = {each.node for each in self.bad_nodes}
+        return [(each, each.node in off) for each in self._memory().recall()]
 
     def logs(
         self,
@@ -183,23 +189,20 @@ class SlurmExecutor:
         rank: int | None = None,
     ) -> Iterator[LogLine]:
         """The lines of the job's log files; over SSH by offset, resumed after a cut."""
+        from nemorun_cli.slurm.output import Output
 
-        def over() -> bool:
-            if self.glance([handle]):
-                return True
-            with suppress(UnreachableError):  # Lines come all the same.
-                return self.poll([handle])[handle].state.terminal
-            return False
-
-        folder = self.directory(handle.key)
-        if self.host:
-            from nemorun_cli.farlogs import FarLogs
-
-            far = FarLogs(tunnel=self._way(), folder=folder, rank=rank, tail=tail)
-            return self._to_the_end(far.follow(over), handle) if follow else far.read()
+        wanted = Output(
+            folder=self.directory(handle.key),
+            way=self._way() if self.host else None,
+            rank=rank,
+            tail=tail,
+        )
         if not follow:
-            return joblogs.read_logs(Path(folder), tail=tail, rank=rank)
-        return joblogs.follow_logs(Path(folder), over, tail=tail, rank=rank)
+            return wanted.read()
+        return wanted.follow(
+            lambda: bool(self.glance([handle])) or self.poll([handle])[handle].state.terminal,
+            lambda: self.poll_now([handle])[handle].state.terminal,
+        )
 
     def cancel(self, handle: JobHandle) -> None:
         """Take a waiting job out of the queue; signal a running one's script, which ends it."""
@@ -267,16 +270,10 @@ class SlurmExecutor:
         shared = enquiries_about(self.target, Path(self.queries))
         return shared.statuses(handles, self._ask, floor=floor, clock=time.time)
 
-    def _to_the_end(self, lines: Iterator[LogLine], handle: JobHandle) -> Iterator[LogLine]:
-        """These lines; then who asks next is told that the job has ended."""
-        from nemorun_cli.watching import nap
+    def _memory(self) -> "Memory":
+        from nemorun_cli.slurm.nodes import memory_of
 
-        yield from lines
-        with suppress(UnreachableError):
-            for _ in range(3):  # An answer that many share may be older than the end.
-                if self.poll_now([handle])[handle].state.terminal:
-                    return
-                nap(_FRESH_NOW)
+        return memory_of(self.target, Path(self.queries))
 
     def _ask(self, jobs: str, token: str) -> str:
         script = scripts.enquiry(self.job_dir, token=token)

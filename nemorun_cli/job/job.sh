@@ -4,13 +4,13 @@
 
 umask 077
 cd "$run_dir" || exit 70
-payload='' stop='' stopping='' timers='' started_at=null attempt=0 verdict_file=exit.json
+payload='' stop='' stopping='' timers='' started_at=null attempt=0 tries=0 verdict_file=exit.json
 
 # Where a scheduler holds the job, its own part replaces these.
 begin() { :; }       # before anything else
 still_mine() { :; }  # whether no later start of this job is under way elsewhere
 judge() { :; }       # sets code, and reason if need be, to what the payload itself came to
-go_on() { :; }       # returns if there is no next attempt after the time limit
+go_on() { again time_limit && stop=''; }  # whether there is a next attempt after the time limit
 by_signal() { :; }   # the payload was ended by a signal whose sender is not known here
 
 # note TEXT: one line of the history of attempts; a full disk may lose it, but not the verdict.
@@ -247,27 +247,42 @@ after() {
     done
 }
 
+# again CAUSE: whether there is a next attempt after one that ended so; those with a count of their own
+# are noted, for the starts of a job that a scheduler starts again.
+again() {
+    begun=$(sed -n '1s/.*"started_at":\([0-9]*\).*/\1/p' attempts.jsonl 2>/dev/null)
+    [ "$retry_window" = 0 ] || [ "$(date +%s)" -lt "$((${begun:-0} + retry_window))" ] || return 1
+    for each in $retry; do
+        [ "${each%%=*}" = "$1" ] || continue
+        [ "${each#*=}" != inf ] || return 0
+        used=$(grep -cx "$1" retried 2>/dev/null)
+        [ "${used:-0}" -lt "${each#*=}" ] || return 1
+        printf '%s\n' "$1" >>retried
+        return
+    done
+    [ "$tries" -lt "$retries" ] && tries=$((tries + 1))
+}
+
 run_all() {
-    tries=0
     while :; do
         [ ! -e cancel ] || finish CANCELLED '"cancelled"' null null
         case $stop in
             '') ;;
-            time_limit) go_on && finish FAILED '"time_limit"' null null ;;
+            time_limit) go_on || finish FAILED '"time_limit"' null null ;;
             *) by_signal && finish FAILED '"signal"' null 15 ;;
         esac
         still_mine || exit 75
         one_attempt
         case $ended_by-$code in
             cancelled-*) finish CANCELLED "$reason" "$code" "$signal" ;;
-            time_limit-*) go_on ;;
+            time_limit-*) go_on && continue ;;
             signal-*) by_signal ;;
             -0) finish SUCCEEDED null 0 null ;;
         esac
-        if [ -n "$stop" ] || [ "$tries" -ge "$retries" ]; then
+        cause=${reason#?}
+        if [ -n "$stop" ] || ! again "${cause%?}"; then
             finish FAILED "$reason" "$code" "$signal"
         fi
-        tries=$((tries + 1))
     done
 }
 

@@ -15,6 +15,7 @@ begin() {
     [ -e exit.json.part ] || printf '%512s' '' >exit.json.part
     rm -f last_words.json
     [ "$mine" = 0 ] || tell_earlier
+    printf '%s\n' "${SLURM_JOB_NUM_NODES:-1} $SLURM_JOB_NODELIST" >nodes
 }
 
 # only_one: Slurm may have taken a job twice, if it was slow to say that it had. The first to write its
@@ -51,6 +52,27 @@ tell_earlier() {
         esac
     done
     note "{\"attempt\":$last,$ended\"reason\":\"$cause\"}"
+    [ "$cause" != node_failure ] || lost_nodes
+    [ "$cause" = requeued ] || again "$cause" && return 0
+    attempt=$last
+    started_at=$(sed -n "s/^{\"attempt\":$last,\"started_at\":\([0-9]*\).*/\1/p" attempts.jsonl | head -n 1)
+    finish FAILED "\"$cause\"" null null
+}
+
+# lost_nodes: blames those of the last start's nodes that are not well; if it was one, that one.
+lost_nodes() {
+    read -r count list 2>/dev/null <nodes || return 0
+    sinfo -h -N -n "$list" -o '%N %T' 2>/dev/null | sort -u | while read -r node condition; do
+        case $count-$condition in
+            1-* | *-down* | *-drain* | *-fail* | *\*) blame node_failure "$last" "$node" ;;
+        esac
+    done
+}
+
+# blame CAUSE ATTEMPT NODE: for later launches, which keep off nodes that have failed.
+blame() {
+    size=$(sinfo -h -N -o %N 2>/dev/null | sort -u | grep -c .)
+    printf '%s\n' "$1 $2 $(date +%s) $3 $size" >>blamed
 }
 
 # Slurm itself ends what a step leaves behind, on every node.
@@ -103,6 +125,11 @@ judge() {
     elif ! nodes_answer; then
         reason='"node_failure"'
         hold
+        stop=node_failure
+    elif [ "${SLURM_JOB_NUM_NODES:-1}" != 1 ]; then
+        failed_on=$(sed -n '/"kind": "import_error"/d; s/.*"host": "\([^"]*\)".*/\1/p' \
+            "logs/$attempt/first_failure.json" 2>/dev/null)
+        [ -z "$failed_on" ] || blame rank_failure "$attempt" "$failed_on"
     fi
     # A signal that has come meanwhile says the same: what took the payload now takes the job.
     [ "$stop" != signal ] || ended_by=signal
@@ -135,9 +162,7 @@ hold() {
 
 # go_on: in a new attempt of the same job, which Slurm queues again; this script ends with that.
 go_on() {
-    used=$(grep -c '"reason":"time_limit"' attempts.jsonl)
-    [ "$used" -le "$resumes" ] || return 0
-    scontrol requeue "$SLURM_JOB_ID" || return 0
+    again time_limit && scontrol requeue "$SLURM_JOB_ID" || return 1
     hold
 }
 
@@ -147,6 +172,35 @@ by_signal() {
     verdict_file=last_words.json
     [ -z "${to_be_taken:-}" ] || hold
 }
+
+# run_setup LINES: executes them one after the other, in this shell; the first that fails ends the attempt.
+# What is no whole command yet goes on in the next line: it cannot be the body of a function.
+run_setup() {
+    setup_rest=$1 setup_part='' setup_line=0
+    while [ -n "$setup_rest" ]; do
+        setup_line=$((setup_line + 1))
+        setup_part="$setup_part${setup_rest%%"$newline"*}$newline"
+        case $setup_rest in
+            *"$newline"*) setup_rest=${setup_rest#*"$newline"} ;;
+            *) setup_rest='' ;;
+        esac
+        [ -z "$setup_rest" ] || (eval "whole() { :$newline$setup_part}") 2>/dev/null || continue
+        eval "$setup_part"
+        setup_code=$?
+        [ "$setup_code" = 0 ] || setup_failed
+        setup_part=''
+    done
+}
+
+setup_failed() {
+    why="line $setup_line of setup ended with exit code $setup_code; \`|| true\` would let it"
+    echo "nemorun: $why" >&2
+    printf '{"rank": 0, "kind": "setup", "exit_code": %s, "message": "%s"}\n' "$setup_code" "$why" \
+        >"$run_dir/logs/$attempt/first_failure.json"
+    exit "$setup_code"
+}
+newline='
+'
 
 # rendezvous: where ranks on several nodes meet. The address is Slurm's word, asked for outside of any
 # container, and nothing is put in its place. The port follows from the job's number, so that jobs

@@ -5,9 +5,11 @@ import signal
 from collections.abc import Collection, Iterator, Mapping, Sequence
 from dataclasses import dataclass
 from types import MappingProxyType
+from typing import ClassVar
 
 from nemorun_cli.core.errors import SpecError
-from nemorun_cli.core.jobs import Dependency, JobSpec, Resources, setting
+from nemorun_cli.core.jobs import Dependency, JobSpec, Reason, Resources, setting
+from nemorun_cli.core.retrying import ENDLESS, counts
 
 CONTAINERS = ("pyxis", "apptainer")
 RUNTIMES = ("none", "venv", *CONTAINERS)
@@ -30,6 +32,8 @@ _LETTERS = MappingProxyType(
     )
 )
 """The short names of options that nemorun sets itself, always or if the setting is given."""
+_QUEUED_AGAIN = ("auto_resume", Reason.TIME_LIMIT, Reason.PREEMPTED, Reason.NODE_FAILURE)
+"""What the job is started again after by Slurm alone."""
 _FLAGS = frozenset(
     {"hold", "H", "exclusive", "contiguous", "spread-job", "use-min-nodes", "overcommit", "O"}
     | {"oversubscribe", "s", "no-kill", "k", "reboot", "quiet", "Q", "verbose", "v"},
@@ -41,6 +45,10 @@ _FLAGS = frozenset(
 class SlurmResources(Resources):
     """What a job asks Slurm for. Only what is set is asked for: sites differ in what they take."""
 
+    causes: ClassVar[tuple[str, ...]] = (
+        *(*Resources.causes, Reason.OOM),
+        *(Reason.PREEMPTED, Reason.NODE_FAILURE),
+    )
     nproc: int = setting(1, "processes on each node; with torchrun as many as GPUs unless set")
     grace: int = setting(180, "time between the signal and the end", kind="duration")
     time: int | None = setting(None, "time limit of one start of the job", kind="duration")
@@ -64,6 +72,7 @@ class SlurmResources(Resources):
     mem_per_gpu: str | None = setting(None, "memory for each GPU")
     exclusive: bool = setting(False, "share no node with other jobs")  # noqa: FBT003
     exclude: str | None = setting(None, "nodes not to use: `n[3,7-9]`")
+    exclude_bad: bool = setting(True, "nor those on which jobs have failed lately")  # noqa: FBT003
     nodelist: str | None = setting(None, "nodes that the job must have")
     begin: str | None = setting(None, "when it may start at the earliest: `now+1hour`, `20:00`")
     dependency: str | None = setting(None, "jobs of Slurm to wait for: `afterok:123`")
@@ -109,8 +118,7 @@ def asked(spec: JobSpec) -> SlurmResources:
 
 def checked(ask: SlurmResources) -> SlurmResources:
     """The same settings, if they go together; SpecError naming the setting that does not."""
-    if ask.auto_resume and not ask.requeue:
-        raise SpecError("auto_resume needs requeue=true: Slurm queues the job again for it")
+    _check_starts(ask)
     if ask.runtime in CONTAINERS and not ask.image:
         raise SpecError(f"runtime={ask.runtime} needs an image", hint="-x image=NAME or PATH")
     if ask.runtime == "venv" and not ask.venv:
@@ -128,6 +136,31 @@ def checked(ask: SlurmResources) -> SlurmResources:
     if f"SIG{warning}" not in signal.Signals.__members__ and not warning.isdecimal():
         raise SpecError(f"signal expects the name of a signal, got {ask.signal!r}", hint="USR2")
     return ask
+
+
+def _check_starts(ask: SlurmResources) -> None:
+    asked = counts(ask)
+    if ask.auto_resume and asked[Reason.TIME_LIMIT] != "0":
+        raise SpecError("auto_resume and time_limit in retry mean the same", hint="set one of them")
+    for name, value in (("auto_resume", ask.auto_resume), *asked.items()):
+        if not ask.requeue and name in _QUEUED_AGAIN and str(value) != "0":
+            raise SpecError(f"{name} needs requeue=true: Slurm queues the job again for it")
+
+
+def starts(ask: SlurmResources) -> dict[str, str]:
+    """How often the job is started again, by cause; unlimited after what Slurm does to it."""
+    asked = counts(ask)
+    for cause in (Reason.PREEMPTED, Reason.NODE_FAILURE):
+        asked.setdefault(cause, ENDLESS if ask.requeue else "0")
+    if ask.auto_resume:
+        asked[Reason.TIME_LIMIT] = str(ask.auto_resume)
+    return asked
+
+
+def _requeues(ask: SlurmResources) -> bool:
+    """Whether Slurm may start the job again at all."""
+    found = starts(ask)
+    return any(found[cause] != "0" for cause in _QUEUED_AGAIN if cause in found)
 
 
 def tasks(ask: SlurmResources) -> int:
@@ -153,7 +186,7 @@ def sbatch_options(
         f"--comment={text}",
         f"--output={log}",
         "--export=ALL",
-        "--requeue" if ask.requeue else "--no-requeue",
+        "--requeue" if _requeues(ask) else "--no-requeue",
         f"--signal=B:USR2@{lead(ask)}",
         f"--nodes={ask.nodes}",
     ]

@@ -13,6 +13,7 @@ from nemorun_cli.core.errors import NemorunError, UnreachableError
 from nemorun_cli.core.ids import created_at
 from nemorun_cli.core.jobs import JobHandle, JobState, JobStatus, Reason
 from nemorun_cli.core.ports import Clock
+from nemorun_cli.slurm.nodes import Memory, blames_in, memory_of
 from nemorun_cli.slurm.report import Report, is_missing, read_report, status_in
 from nemorun_cli.store.writing import locked, make_folder, replace_file
 
@@ -50,6 +51,8 @@ class Enquiries:
     """The enquiries about one target, in a file; of processes that want to ask, one does."""
 
     path: Path
+    nodes: Memory
+    """Where what they tell of nodes that have failed is kept."""
 
     def statuses(
         self, handles: Sequence[JobHandle], ask: Ask, *, floor: float, clock: Clock
@@ -67,7 +70,7 @@ class Enquiries:
             if not 0 <= now - known.asked_at < floor:
                 _refuse_so_soon(known, floor=floor, now=now)
                 self._save(replace(known, tried_at=now, complaint=""))
-                known = _asked(known, ask, now)
+                known = _asked(known, ask, now, self.nodes)
             self._save(known)
         if known.complaint:
             raise UnreachableError(known.complaint)
@@ -117,7 +120,7 @@ class Enquiries:
 def enquiries_about(target: str, folder: Path) -> Enquiries:
     """Those about this target, in a file of their own in this folder."""
     name = sha256(target.encode()).hexdigest()[:16]
-    return Enquiries(path=folder / f"slurm-{name}.json")
+    return Enquiries(path=folder / f"slurm-{name}.json", nodes=memory_of(target, folder))
 
 
 def _known(found: Any) -> _Known:  # noqa: ANN401
@@ -148,7 +151,7 @@ def _refuse_so_soon(known: _Known, *, floor: float, now: float) -> None:
         raise UnreachableError(known.complaint or waited)
 
 
-def _asked(known: _Known, ask: Ask, now: float) -> _Known:
+def _asked(known: _Known, ask: Ask, now: float, nodes: Memory) -> _Known:
     token = f"@{secrets.token_hex(8)}"
     lines = [_line(each.key, native) for native, each in sorted(known.watched.items())]
     try:
@@ -158,6 +161,8 @@ def _asked(known: _Known, ask: Ask, now: float) -> _Known:
     report = read_report(out, token=token)
     if not report.whole:
         return replace(known, tried_at=now, complaint="what the host answered was cut short")
+    keys = {native: each.key for native, each in known.watched.items()}
+    nodes.remember(blames_in(report, keys, now), now)
     asked = replace(known, tried_at=now, asked_at=now, asked=tuple(known.watched), token=token)
     watched = {
         native: replace(

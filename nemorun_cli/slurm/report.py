@@ -1,6 +1,6 @@
 """What an enquiry found out: Slurm's rows and the jobs' files, and what they mean together."""
 
-from collections.abc import Iterator, Mapping
+from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass, field, replace
 from typing import NamedTuple
 
@@ -30,6 +30,15 @@ BACKLOG = 1800.0
 """Seconds for which accounting may have a job as alive that is not: its database may be behind."""
 
 
+class Lost(NamedTuple):
+    """The nodes of a job that ended with the failure of one."""
+
+    conditions: Mapping[str, str]
+    """Each node's state, in Slurm's words."""
+    size: int
+    """How many nodes the cluster has; 0 is unknown."""
+
+
 @dataclass(frozen=True, kw_only=True)
 class Report:
     """The parts of an enquiry's output."""
@@ -46,6 +55,8 @@ class Report:
     """Clusters whose controller did not answer, and what squeue said; `-` is the default one."""
     unaccounted: Mapping[str, str] = field(default_factory=dict)
     """Clusters whose accounting did not answer, and what sacct said."""
+    lost: Mapping[str, Lost] = field(default_factory=dict)
+    """For some of those jobs whose end was the failure of a node, by their native id."""
     folders: Mapping[str, Mapping[str, str]] | None = None
     """For each job's folder that is there: path in it to text. None: nobody could look."""
 
@@ -73,6 +84,7 @@ def read_report(out: str, *, token: str) -> Report:
         unaccounted={
             each.where: each.before.strip() for each in those("accounting-code") if each.code != "0"
         },
+        lost=_lost(those("lost"), those("size")),
         folders=_folders("".join(each.text for each in those("files"))) if those("files") else None,
     )
 
@@ -84,7 +96,7 @@ class _Part(NamedTuple):
     where: str
     """The cluster, for those that tell of one."""
     code: str
-    """The exit code of the command before it, for those that tell one."""
+    """The exit code of the command before it, or the number of the job that it tells of."""
     text: str
     before: str
     """The text of the part before it."""
@@ -102,6 +114,17 @@ def _parts(out: str, token: str) -> Iterator[_Part]:
         what, where, code = (*head.split(), "", "", "")[:3]
         yield _Part(what=what, where=where or "-", code=code, text=text, before=before)
         before = text
+
+
+def _lost(lists: Sequence[_Part], sizes: Sequence[_Part]) -> dict[str, Lost]:
+    counted = {(each.where, each.code): each.text.strip() for each in sizes}
+    found = {}
+    for each in lists:
+        native = each.code if each.where == "-" else f"{each.code};{each.where}"
+        rows = (line.partition("|") for line in each.text.split("\n") if "|" in line)
+        size = counted.get((each.where, each.code), "")
+        found[native] = Lost({row[0]: row[2] for row in rows}, int(size) if size.isdigit() else 0)
+    return found
 
 
 def files_of(found: Mapping[str, str]) -> JobFiles:
@@ -132,7 +155,7 @@ def status_in(report: Report, key: str, native: str, *, missing: float, now: flo
     """
     found = (report.folders or {}).get(key)
     files = files_of(found or {})
-    row = _row(report, key, native)
+    row = row_of(report, key, native)
     if (told := verdict_of(files)) is not None:
         return told
     if row is not None and is_live(row.state):
@@ -140,7 +163,7 @@ def status_in(report: Report, key: str, native: str, *, missing: float, now: flo
     where = native.partition(";")[2] or "-"
     if where in report.silent:
         return _unknown(f"Slurm does not answer: {report.silent[where]}", Reason.UNREACHABLE)
-    accounted = _start(report, key, native)
+    accounted = start_of(report, key, native)
     if accounted is not None and not is_live(accounted.state):
         return _ended(status_from_accounting(accounted), accounted.state, files, now - missing)
     if row is not None:
@@ -153,19 +176,19 @@ def status_in(report: Report, key: str, native: str, *, missing: float, now: flo
 
 def is_missing(report: Report, key: str, native: str) -> bool:
     """Whether all who were asked have answered, and none has this job as alive."""
-    row, where = _row(report, key, native), native.partition(";")[2] or "-"
+    row, where = row_of(report, key, native), native.partition(";")[2] or "-"
     if row is not None:
         return not is_live(row.state)
     return where in report.answered and not _speechless(report, where)
 
 
-def _row(report: Report, key: str, native: str) -> QueueRow | None:
+def row_of(report: Report, key: str, native: str) -> QueueRow | None:
     """The job in the queue, unless its number was given to another one."""
     row = report.queue.get(native)
     return row if row is not None and _is(row.name, row.comment, key) else None
 
 
-def _start(report: Report, key: str, native: str) -> Accounted | None:
+def start_of(report: Report, key: str, native: str) -> Accounted | None:
     """The last start of the job that accounting knows, which may know other jobs of its number."""
     newest = report.accounting.get(native)
     starts = (*newest.earlier, newest) if newest is not None else ()

@@ -13,6 +13,7 @@ from nemorun_cli.slurm.asking import (
     lead,
     signal_name,
     srun_options,
+    starts,
     tasks,
 )
 
@@ -52,7 +53,7 @@ def slurm_script(spec: JobSpec, ask: SlurmResources, directory: str) -> str:
         "allotted": str(ask.time or 0),
         "warning": signal_name(ask),
         "lead": str(lead(ask)),
-        "resumes": str(ask.auto_resume),
+        "retry": " ".join(f"{cause}={count}" for cause, count in starts(ask).items()),
         "log_name": "launcher",
     }
     return assemble(
@@ -77,7 +78,7 @@ def _start(spec: JobSpec, ask: SlurmResources, command: list[str], directory: st
     if ask.runtime == "venv":
         yield f". {shlex.quote(f'{ask.venv}/bin/activate')} || exit 70"
     if ask.setup:
-        yield ask.setup
+        yield f"run_setup {shlex.quote(ask.setup)}"
     yield "rendezvous || exit 70"
     if ask.launcher == "plain" and tasks(ask) > 1:
         yield f"export NEMORUN_RANK_LOGS={2 if ask.split_streams else 1}"

@@ -103,7 +103,13 @@ class Submission:
         word, rest = self._closed(way)
         if word == "known":
             return _id(rest)
-        raise RefusedError(f"Slurm refused the job: {said}", hint=advice(said))
+        raise RefusedError(f"Slurm refused the job: {said}", hint=self._hint(said))
+
+    def _hint(self, said: str) -> str:
+        """What to do about this complaint, for which nodes that are kept off may be the cause."""
+        off = any(word.startswith("--exclude=") for word in self.plan.commands[0])
+        own = ["-x exclude_bad=false"] if off and self.plan.notices else []
+        return "; ".join(filter(None, [advice(said), *own]))
 
     def _closed(self, way: Tunnel) -> tuple[str, str]:
         """What there is of the job after all; if nothing, no trip can submit it, late as it may be.
@@ -119,6 +125,21 @@ class Submission:
         except UnreachableError:
             return "", ""
         return scripts.answer(finished.out.decode("utf-8", "surrogateescape"), token)
+
+
+def found(way: Tunnel, folder: str, key: str, *, final: bool) -> str | None:
+    """The id of the job that an interrupted submission left; with `final`, None is made so.
+
+    UnreachableError when Slurm does not say.
+    """
+    token = f"@{randomness.token_hex(8)}"
+    finished = way.run(scripts.search(folder, key, token=token, final=final, cluster=None))
+    word, rest = scripts.answer(finished.out.decode("utf-8", "surrogateescape"), token)
+    if word == "known" and (native := _id(rest)) is not None:
+        return native
+    if word == "none":
+        return None
+    raise UnreachableError(f"Slurm does not say whether it has {key}: {_last_line(finished)}")
 
 
 def packed(plan: Plan, secrets: Mapping[str, str]) -> bytes:

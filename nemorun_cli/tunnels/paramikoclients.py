@@ -1,7 +1,6 @@
 """The connections that paramiko keeps for this process, one for each host."""
 
 import atexit
-import getpass
 import logging
 import os
 import re
@@ -17,6 +16,7 @@ from typing import Any
 import paramiko
 from paramiko import Channel
 
+from nemorun_cli import processes
 from nemorun_cli.core.errors import NemorunError, NotSentError, RefusedError
 from nemorun_cli.tunnels.hosts import CONNECT, Target
 
@@ -128,7 +128,7 @@ def _settings(target: Target) -> dict[str, Any]:
     try:
         there = target.config or path.exists()
         read = paramiko.SSHConfig.from_path(str(path)) if there else paramiko.SSHConfig()
-        found: dict[str, Any] = {"port": _PORT, "user": getpass.getuser(), **read.lookup(name)}
+        found: dict[str, Any] = {"port": _PORT, "user": processes.user(), **read.lookup(name)}
         found |= {"user": user} if user else {}
         found["port"] = int(port or found["port"])
     except (OSError, ValueError, paramiko.ssh_exception.ConfigParseError) as error:

@@ -174,7 +174,7 @@ def terminal(
         ("launch sh", "launch ship "),
         ("launch ship --dry", "launch ship --dry-run "),
         ("launch -e bi", "launch -e big "),
-        ("launch -x retr", "launch -x retries="),
+        ("launch -x spl", "launch -x split_streams="),
         ("launch -x launcher=t", "launch -x launcher=torchrun "),
         ("launch --set=launcher=t", "launch --set=launcher=torchrun "),
         ("list --state can", "list --state cancelled "),

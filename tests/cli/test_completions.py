@@ -132,7 +132,7 @@ def test_the_command_prints_the_scripts_itself(nemorun: Nemorun, shell: str) -> 
         (["--ver"], ["--version"]),
         (["launch", "--dry"], ["--dry-run"]),
         (["launch", "-e", ""], ["local", "docker", "slurm", "ray", "big"]),
-        (["launch", "-x", "ret"], ["retries="]),
+        (["launch", "-x", "ret"], ["retries=", "retry=", "retry_window="]),
         (["launch", "-e", "big", "-x", "launcher="], ["launcher=plain", "launcher=torchrun"]),
         (["launch", "--set=split_streams=t"], ["--set=split_streams=true"]),
         (["list", "--state", "fa"], ["failed"]),

@@ -164,7 +164,7 @@ def test_tags_and_notes_can_change_and_the_record_does_not(nemorun: Nemorun) -> 
 def test_a_removed_run_is_gone_with_all_that_was_its_own(nemorun: Nemorun) -> None:
     run_id = nemorun.ok("launch", "command", "--", "sleep", "600")
 
-    refused = nemorun("rm", run_id)
+    refused = nemorun("rm", "--force", run_id)
     nemorun.ok("cancel", run_id)
     nemorun.ok("rm", run_id)
 

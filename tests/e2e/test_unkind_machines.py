@@ -11,7 +11,7 @@ from pathlib import Path
 
 import pytest
 
-from tests.conftest import Nemorun, require
+from tests.conftest import NEMORUN, Nemorun, require
 
 SIZE = "600k"
 
@@ -149,6 +149,23 @@ def test_a_store_that_others_could_read_is_made_private(nemorun: Nemorun) -> Non
     ]
 
     assert open_to_others == []
+
+
+def test_a_user_whom_no_file_names_can_launch(nemorun: Nemorun) -> None:
+    nameless = ["unshare", "--user", "--map-user=54321", "--"]
+    there = subprocess.run([*nameless, "true"], capture_output=True, check=False).returncode == 0
+    require("a user without a name", there=there, why="unshare(1) may not make users here")
+    known = {"PATH": os.environ["PATH"], "NEMORUN_HOME": str(nemorun.store)}
+
+    launch = [*nameless, str(NEMORUN), "launch", "--wait", "--json", "command", "true"]
+    done = subprocess.run(launch, env=known, cwd=nemorun.cwd, check=False, capture_output=True)
+
+    assert done.returncode == 0, done.stderr
+    assert json.loads(done.stdout)["run"]["user"] == "54321"
+    del known["NEMORUN_HOME"]
+    homeless = subprocess.run(launch, env=known, cwd=nemorun.cwd, check=False, capture_output=True)
+    assert homeless.returncode == 2
+    assert b"there is no HOME to keep the runs in" in homeless.stderr
 
 
 def test_no_network_is_needed(nemorun: Nemorun) -> None:

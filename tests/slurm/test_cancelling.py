@@ -1,11 +1,12 @@
 """Runs that are cancelled, and runs that wait for others."""
 
 import time
+from typing import Any
 
 import pytest
 
 from nemorun_cli.watching import nap
-from tests.slurm.users import User, having
+from tests.slurm.users import User, brief, having
 
 LATER = having(begin="now+1hour")
 SAVES = 'trap "sleep 1; echo saved; exit 0" TERM; echo up; while :; do sleep 0.1; done'
@@ -86,10 +87,7 @@ def test_runs_follow_each_other_as_they_were_asked_to(user: User) -> None:
         assert user.lines(run_id) == ["ran"]
     first, second = user.show(good), user.show(after["ok"])
     assert second["started_at"] >= first["ended_at"]
-    user("list", "--refresh", "now")
-    waiting = user.show(never)
-    assert (waiting["state"], waiting["reason"]) == ("PENDING", "dependency")
-    assert waiting["reason_detail"].startswith("never starts: the job it waits for has not ended")
+    assert until_given_up(user, never)["reason"] == "dependency"
     user.ok("cancel", never)
     assert user.state(never) == "CANCELLED"
 
@@ -105,6 +103,18 @@ def test_a_run_may_follow_one_that_has_ended(here: User) -> None:
     assert {here.ended(run_id)["state"] for run_id in ran} == {"SUCCEEDED"}
     assert refused.code == 3
     assert "can never be met: it is FAILED" in refused.err
+
+
+def until_given_up(user: User, run_id: str) -> dict[str, Any]:
+    """All that is known of a run once Slurm has told, when it next plans, why it never starts."""
+    for _ in range(100):
+        user("list", "--refresh", "now")
+        run = user.show(run_id)
+        assert run["state"] == "PENDING", brief(run)
+        if run["reason_detail"].startswith("never starts: the job it waits for has not ended"):
+            return run
+        nap(0.3)
+    raise AssertionError(brief(run))
 
 
 def until_said(user: User, run_id: str, text: str, ranks: int) -> None:

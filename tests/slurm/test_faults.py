@@ -36,6 +36,17 @@ def test_a_training_on_two_nodes_survives_the_death_of_one(far: User, here: User
     assert [each["reason"] for each in run["attempts"]] == ["node_failure", None]
     assert re.search(r"after step [1-9]\d*\n", "\n".join(far.lines(run_id)))
     assert run["metrics"]["step"] == 100
+    for user in (here, far):
+        planned = user("launch", "-e", user.executor, "--dry-run", "command", "true")
+        assert f" --exclude={victim} " in planned.out
+        assert f"{victim}: node failure in" in planned.err
+        willing = (*having(exclude_bad="false"), "command", "true")
+        assert "--exclude" not in user.ok("launch", "-e", user.executor, "--dry-run", *willing)
+    run_id = far.sh("hostname", *having(nodes=3))
+    assert far.ended(run_id)["state"] == "SUCCEEDED"
+    assert victim not in {far.said(run_id, "--rank", str(rank))[0] for rank in range(3)}
+    (row,) = [line.split("\t") for line in far.ok("executors", "cw", "--bad-nodes").splitlines()]
+    assert (row[0], row[1], row[5]) == (victim, "node_failure", "yes")
 
 
 def test_a_run_outlives_the_controller(here: User, far: User) -> None:

@@ -92,6 +92,25 @@ def test_a_program_that_is_not_there_is_told_so(user: User) -> None:
     assert any("not found" in line for line in user.lines(run_id))
 
 
+def test_each_cause_has_a_count_of_its_own(here: User) -> None:
+    script = '[ "$NEMORUN_ATTEMPT" -gt 2 ] || exit 4; kill -KILL $$'
+
+    run = here.ended(here.sh(script, *having(retries=9, retry="exit=2,signal=1")))
+
+    reasons = [each["reason"] for each in run["attempts"]]
+    assert (run["state"], run["reason"]) == ("FAILED", "signal")
+    assert reasons == ["exit", "exit", "signal", "signal"]
+
+
+def test_a_setup_that_fails_is_told_and_nothing_is_run(far: User) -> None:
+    run_id = far.sh("echo ran", *having(setup="export A=1\ncd /no/such/folder\ntrue"))
+
+    run = far.ended(run_id)
+    assert (run["state"], run["reason"]) == ("FAILED", "exit")
+    assert run["reason_detail"].startswith("line 2 of setup ended with exit code")
+    assert "ran" not in far.lines(run_id)
+
+
 def test_hostile_text_arrives_byte_for_byte(far: User) -> None:
     text = "".join(HOSTILE)
     script = "import json, os, sys; print(json.dumps([sys.argv[1:], os.environ['TEXT']]))"

@@ -96,8 +96,8 @@ def act(folder: str, name: str, words: list[str]) -> Answer:
     world = read(f"{folder}/world")
     if world["controller"] and name != "sacct":
         return Answer(err=f"{name}: error: {world['controller']}\n", code=1)
-    if name in ("squeue", "sacct"):
-        return {"squeue": squeue, "sacct": sacct}[name](world, words)
+    if name in ("squeue", "sacct", "sinfo"):
+        return {"squeue": squeue, "sacct": sacct, "sinfo": sinfo}[name](world, words)
     with Changing(folder) as changed:
         answer = {"sbatch": sbatch, "scancel": scancel, "scontrol": scontrol}[name](changed, words)
     if name == "sbatch" and world["runs"] and answer.code == 0:
@@ -246,7 +246,19 @@ def sacct(world: World, words: list[str]) -> Answer:
             cells = {"JobID": job["id"], "State": state, "ExitCode": text if over else "0:0"}
             cells |= {"Submit": f"{job['submitted']:.0f}", "Start": f"{start or since:.0f}"}
             cells |= {"End": f"{end:.0f}" if over else "Unknown", "JobName": job["name"]}
+            cells["NodeList"] = ",".join(world["nodes"])
             lines += "|".join(cells.get(field, "") for field in fields) + "\n"
+    return Answer(lines)
+
+
+def sinfo(world: World, words: list[str]) -> Answer:
+    """The nodes, or those asked for, in the format asked for."""
+    options, _ = options_of(words, "no")
+    asked = options.get("n") or options.get("nodes")
+    form, lines = options.get("o") or options["format"], ""
+    for node in asked.split(",") if asked else world["nodes"]:
+        condition = world["conditions"].get(node, "idle")
+        lines += form.replace("%N", node).replace("%T", condition) + "\n"
     return Answer(lines)
 
 

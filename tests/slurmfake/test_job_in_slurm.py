@@ -505,6 +505,47 @@ def test_what_cannot_be_prepared_is_a_failure(
     assert world.calls("srun") == []
 
 
+def test_a_line_of_setup_that_fails_ends_the_job_and_is_named(
+    launch: Callable[..., Job], world: World, shell: str
+) -> None:
+    setup = "export A=1\nfalse || true\nsh -c 'exit 5'\necho never"
+
+    job = launch("true", shell=shell, setup=setup)
+
+    status = job.ended()
+    assert (status.state, status.reason, status.exit_code) == (JobState.FAILED, Reason.EXIT, 5)
+    assert status.reason_detail.startswith("line 3 of setup ended with exit code 5")
+    assert world.calls("srun") == []
+    assert job.text("logs/1/launcher.log") == f"nemorun: {status.reason_detail}\n"
+
+
+def test_setup_is_one_script_whatever_spans_its_lines(
+    launch: Callable[..., Job], shell: str
+) -> None:
+    setup = """
+# A line that says nothing
+export A='one
+two' B=3
+if false; then
+    export A=never
+fi
+hello() {
+    false
+    echo "hello $1"
+}
+hello you \\
+    all
+cat <<END
+it's $B
+END
+"""
+    job = launch("sh", "-c", 'echo "$A $B"', shell=shell, setup=setup)
+
+    assert job.ended().state is JobState.SUCCEEDED
+    assert job.text("logs/1/launcher.log") == "hello you\nit's 3\n"
+    assert job.text("logs/1/0.log") == "one\ntwo 3\n"
+
+
 def test_a_secret_is_gone_when_the_job_has_ended(launch: Callable[..., Job], shell: str) -> None:
     job = launch("sh", "-c", "echo ${#TOKEN}", shell=shell, secrets={"TOKEN": "it's a $canary"})
 
@@ -513,6 +554,49 @@ def test_a_secret_is_gone_when_the_job_has_ended(launch: Callable[..., Job], she
     assert job.text("logs/1/0.log") == "14\n"
     texts = [path.read_text() for path in job.folder.rglob("*") if path.is_file()]
     assert "canary" not in "".join(texts)
+
+
+@pytest.mark.parametrize(
+    ("word", "cause"), [("PREEMPTED", Reason.PREEMPTED), ("NODE_FAIL", Reason.NODE_FAILURE)]
+)
+def test_what_slurm_does_to_a_job_is_put_up_with_as_often_as_was_asked_for(
+    launch: Callable[..., Job], world: World, shell: str, word: str, cause: Reason
+) -> None:
+    job = launch(*listening(), shell=shell, retry=(f"{cause}=1",))
+    for attempt in (1, 2):
+        job.reaches(f"up {attempt}")
+        world.change(job.number, requeue=word)
+        world.signal(job.number, "KILL")
+
+    status = job.ended()
+
+    assert (status.state, status.reason, status.attempt) == (JobState.FAILED, cause, 2)
+    assert job.reasons() == [cause, cause]
+    assert job.text("heard").splitlines() == ["up 1", "up 2"]
+
+
+def test_a_start_that_comes_after_the_window_is_the_end(
+    launch: Callable[..., Job], world: World
+) -> None:
+    job = launch(*listening(), retry_window=1)
+    job.reaches("up 1")
+    job.until(lambda: time.time() > json.loads(job.text("attempts.jsonl"))["started_at"] + 1)
+
+    world.change(job.number, requeue="PREEMPTED")
+    world.signal(job.number, "KILL")
+
+    status = job.ended()
+    assert (status.state, status.reason) == (JobState.FAILED, Reason.PREEMPTED)
+    assert job.text("heard").splitlines() == ["up 1"]
+
+
+def test_a_time_limit_counts_among_the_causes(launch: Callable[..., Job], world: World) -> None:
+    job = launch(*listening(), retry=("time_limit=1",))
+    for attempt in (1, 2):
+        job.reaches(f"up {attempt}")
+        world.signal(job.number, "USR2")
+
+    assert (job.ended().reason, job.reasons()) == (Reason.TIME_LIMIT, ["time_limit"] * 2)
 
 
 def test_a_failed_attempt_is_tried_again_in_the_same_start(

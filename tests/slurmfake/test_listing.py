@@ -110,6 +110,20 @@ def test_a_controller_that_is_silent_hides_no_other_run(nemorun: Nemorun, cluste
     assert found["far"]["stale_since"] is not None
 
 
+def test_a_pipe_is_told_the_profile_as_a_person_is(nemorun: Nemorun, cluster: World) -> None:
+    settings = nemorun.home / ".config" / "nemorun"
+    settings.mkdir(parents=True)
+    (settings / "config.toml").write_text('[executors.big]\ntype = "slurm"\n')
+    nemorun.ok("launch", "-e", "big", "command", "true")
+    nemorun.ok("launch", "-e", "slurm", "command", "true")
+    assert len(cluster.jobs()) == 2
+
+    rows_of = [line.split("\t") for line in nemorun.ok("list").splitlines()]
+
+    assert [row[4] for row in rows_of] == ["slurm", "big"]
+    assert [run["executor"] for run in rows(nemorun)] == ["slurm", "slurm"]
+
+
 def test_a_run_that_waits_says_why_in_words(nemorun: Nemorun, cluster: World) -> None:
     cluster.set(states=[(0.0, "PENDING", "PartitionTimeLimit")])
     nemorun.ok("launch", "-e", "slurm", "command", "true")

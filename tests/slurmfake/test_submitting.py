@@ -170,6 +170,17 @@ def test_an_answer_that_was_lost_is_found_below_the_site_s_banner(
     assert native == f"{world.jobs()[0]['id']};fake"
 
 
+def test_a_login_node_without_a_home_gives_the_job_none(
+    executor: Through, world: World, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.delenv("HOME")
+
+    submit(executor, new_spec("true"), Shell())
+
+    (job,) = world.jobs()
+    assert "HOME" not in job["env"]
+
+
 def test_a_host_that_was_never_reached_has_no_job(executor: Through, world: World) -> None:
     with pytest.raises(NotSentError):
         submit(executor, new_spec("true"), breaking(executor.way, "unsent"))

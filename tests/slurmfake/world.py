@@ -11,7 +11,7 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
-COMMANDS = ("sbatch", "squeue", "sacct", "scancel", "scontrol", "srun", "slurmd")
+COMMANDS = ("sbatch", "squeue", "sacct", "scancel", "scontrol", "sinfo", "srun", "slurmd")
 TIMED_OUT = "sbatch: error: Batch job submission failed: Socket timed out on send/recv operation\n"
 REFUSED = "sbatch: error: Batch job submission failed: Invalid account or account/partition\n"
 SILENT = "slurm_load_jobs error: Unable to contact slurm controller (connect failure)\n"
@@ -21,6 +21,7 @@ _NEW: dict[str, Any] = {
     "banners": ("", ""),  # what sbatch prints around its answer
     "clock": 0.0,  # seconds by which the world is ahead of time
     "cluster": "fake",
+    "conditions": {},  # of nodes that are not idle
     "controller": "",  # what all others complain of instead of answering
     "exit": "0:0",
     "faults": {},

@@ -15,7 +15,7 @@ from hypothesis import strategies as st
 
 from nemorun_cli import joblogs
 from nemorun_cli.core.errors import UnreachableError
-from nemorun_cli.core.jobs import LogLine
+from nemorun_cli.core.jobs import REMARK, LogLine
 from nemorun_cli.core.ports import Finished
 from nemorun_cli.farlogs import FarLogs
 from nemorun_cli.tunnels.local import LocalTunnel
@@ -76,7 +76,7 @@ def never() -> bool:
 
 
 def texts(lines: Iterator[LogLine]) -> list[str]:
-    return [line.text for line in lines]
+    return [line.text for line in lines if line.stream != REMARK]
 
 
 def test_what_stands_there_is_read(job: Job) -> None:
@@ -249,6 +249,21 @@ def test_a_silence_that_lasts_is_an_error(job: Job) -> None:
         texts(job.far(way, patience=0.1).follow(never))
 
     assert 2 <= way.trips < 20
+
+
+def test_who_follows_is_told_once_that_the_host_is_gone_and_once_that_it_is_back(
+    job: Job,
+) -> None:
+    job.log("1/0.log", "one\n")
+    hows = iter(["", "", "before", "before", "after", "", "before", *[""] * 100])
+    job.ends()
+
+    lines = list(job.far(Way(breaks=lambda: next(hows)), chunk=1).follow(never))
+
+    told = [line.text for line in lines if line.stream == REMARK]
+    gone = "far does not answer, and is asked again: the connection broke"
+    assert told == [gone, "far answers again"] * 2
+    assert [line.text for line in lines if line.stream != REMARK] == ["one"]
 
 
 def test_while_the_way_is_broken_it_is_tried_more_and_more_rarely(job: Job) -> None:

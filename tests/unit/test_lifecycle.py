@@ -78,7 +78,7 @@ def test_unknown_keeps_the_last_state_and_since_when() -> None:
     first = lifecycle.observe(running, silent, now=20)
     second = lifecycle.observe(first, silent, now=30)
 
-    assert (second.state, second.stale_since) == (JobState.RUNNING, 20)
+    assert (second.state, second.stale_since) == (JobState.RUNNING, 10)
     assert lifecycle.observe(second, JobStatus(state=JobState.RUNNING), now=40).stale_since is None
 
 

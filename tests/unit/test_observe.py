@@ -6,11 +6,17 @@ from pathlib import Path
 import pytest
 
 from nemorun_cli import executors, processes
-from nemorun_cli.actions import cancel, launch, wait
+from nemorun_cli.actions import cancel, launch, remove, wait
 from nemorun_cli.actions.observe import Refresh, refresh
 from nemorun_cli.actions.settle import Settled
 from nemorun_cli.actions.wiring import Ports
-from nemorun_cli.core.errors import NotSentError, RefusedError, UnreachableError, UsageError
+from nemorun_cli.core.errors import (
+    NotFoundError,
+    NotSentError,
+    RefusedError,
+    UnreachableError,
+    UsageError,
+)
 from nemorun_cli.core.jobs import JobHandle, JobState, JobStatus, Reason, Resources
 from nemorun_cli.core.runs import Filter, Process, Run
 from nemorun_cli.fakes import FakeExecutor, FakeWorld
@@ -87,6 +93,63 @@ def test_one_silent_back_end_does_not_hide_the_others(ports: Ports) -> None:
     assert seen.runs[0].stale_since == ports.clock()
     assert len(seen.problems) == 1
     assert "silent" in seen.problems[0]
+
+
+def test_who_is_silent_is_told_of_as_of_his_last_answer(ports: Ports, clock: Clock) -> None:
+    run = launched(ports)
+    for _ in range(3):
+        clock.now += 600
+        tell(run, JobStatus(state=JobState.RUNNING))
+        refresh(ports.index.live(), ports=ports, mode=Refresh.NOW)
+    answered = clock.now
+    world().unreachable = True
+
+    for _ in range(3):
+        clock.now += 600
+        (seen,) = refresh([ports.store.read(run.id)], ports=ports, mode=Refresh.NOW).runs
+        assert (seen.state, seen.stale_since) == (JobState.RUNNING, answered)
+
+
+def test_a_run_of_a_back_end_that_is_gone_is_forgotten_by_force_alone(ports: Ports) -> None:
+    run = launched(ports)
+    world().unreachable = True
+
+    with pytest.raises(UsageError, match="still alive") as refused:
+        remove.remove([run], ports=ports)
+    assert "--force" in refused.value.hint
+    (left,) = remove.remove([run], ports=ports, force=True)
+
+    assert f"fake:/nowhere/{run.id}-1 was not deleted, and its job {run.id}-1 may still run" in left
+    with pytest.raises(NotFoundError):
+        ports.store.read(run.id)
+
+
+def test_a_folder_that_cannot_be_deleted_keeps_its_record_unless_forced(
+    ports: Ports, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    def fail(*_: object) -> None:
+        raise UnreachableError("no way to the host")
+
+    run = launched(ports)
+    tell(run, JobStatus(state=JobState.SUCCEEDED))
+    more_able(monkeypatch, remove=fail)
+
+    with pytest.raises(UnreachableError) as refused:
+        remove.remove([run], ports=ports)
+    assert "--force" in refused.value.hint
+    assert ports.store.read(run.id).state is JobState.SUCCEEDED
+    (left,) = remove.remove([run], ports=ports, force=True)
+
+    assert left.endswith(f"/nowhere/{run.id}-1 was not deleted: no way to the host")
+
+
+def test_no_force_deletes_a_run_that_is_alive(ports: Ports) -> None:
+    run = launched(ports)
+
+    with pytest.raises(UsageError, match="still alive"):
+        remove.remove([run], ports=ports, force=True)
+
+    assert ports.store.read(run.id).live
 
 
 def test_a_group_is_asked_once(ports: Ports) -> None:

@@ -2,6 +2,17 @@
 # then tells what their folders hold. Standard input: a line a job, `key id cluster`, `-` for none.
 # What begins no process, as on a crowded host, does not look like an answer: there is no `end` then.
 mark() { printf '\n%s %s\n' "$token" "$*"; }
+# lost_nodes FIELD: how the nodes are of jobs that ended with one; rows of squeue or sacct, which have
+# the nodes in this field.
+lost_nodes() {
+    awk -F'|' -v field="$1" '$2 == "NODE_FAIL" && $1 !~ /[.]/ && $field { print $1, $field }' |
+        tail -n 5 | while read -r id list; do
+            mark lost "$cluster" "$id"
+            timeout 20 sinfo --noheader --Node --nodes="$list" --format='%N|%T' $only 2>/dev/null
+            mark size "$cluster" "$id"
+            timeout 20 sinfo --noheader --Node --format=%N $only 2>/dev/null | sort -u | grep -c .
+        done
+}
 jobs=$(cat) || exit 1
 for cluster in $(printf '%s\n' "$jobs" | sed 's/.* //' | sort -u); do
     only=''
@@ -16,6 +27,7 @@ for cluster in $(printf '%s\n' "$jobs" | sed 's/.* //' | sort -u); do
         mark cluster
         scontrol show config 2>/dev/null | sed -n 's/^ClusterName *= *//p'
     fi
+    printf '%s\n' "$queue" | lost_nodes 6
     # Accounting knows more of what is COMPLETED: the queue says so of a job whose last step failed.
     gone=$(
         { printf '%s\n---\n%s\n' "$queue" "$jobs"; } | awk -v cluster="$cluster" '
@@ -28,9 +40,13 @@ for cluster in $(printf '%s\n' "$jobs" | sed 's/.* //' | sort -u); do
     ) || exit 1
     [ -n "$gone" ] || continue
     mark accounting "$cluster"
-    sacct --noheader --parsable2 --duplicates --format="$fields" $only --jobs="${gone#,}" 2>&1
+    accounted=$(
+        sacct --noheader --parsable2 --duplicates --format="$fields" $only --jobs="${gone#,}" 2>&1
+    )
     code=$?
+    printf '%s\n' "$accounted"
     mark accounting-code "$cluster" "$code"
+    printf '%s\n' "$accounted" | lost_nodes 7
 done
 if ! cd "$folder" 2>/dev/null; then
     mark end
@@ -50,7 +66,7 @@ done
 {
     printf '%s\n' $ended
     for key in $keys; do
-        for file in "$key/attempts.jsonl" "$key/last_words.json" "$key/cluster" \
+        for file in "$key/attempts.jsonl" "$key/last_words.json" "$key/cluster" "$key/blamed" \
             "$key"/logs/*/first_failure.json; do
             [ ! -e "$file" ] || echo "$file"
         done

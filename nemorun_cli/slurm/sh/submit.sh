@@ -38,7 +38,7 @@ fi
 timeout 45 scontrol show config 2>/dev/null | sed -n 's/^ClusterName *= *//p' >"$key/cluster" &
 [ ! -e "$key/token.$((turn + 1))" ] || say busy
 # Who it is, and where programs are: the job inherits nothing else.
-timeout 45 env -i HOME="$HOME" USER="${USER-}" LOGNAME="${LOGNAME-}" SHELL="${SHELL-}" PATH="$PATH" \
+timeout 45 env -i ${HOME:+"HOME=$HOME"} USER="${USER-}" LOGNAME="${LOGNAME-}" SHELL="${SHELL-}" PATH="$PATH" \
     LANG="${LANG-}" ${SLURM_CONF:+"SLURM_CONF=$SLURM_CONF"} "$@" >"$key/sbatch.out" 2>"$key/sbatch.err" </dev/null
 code=$?
 if [ "$code" = 0 ]; then

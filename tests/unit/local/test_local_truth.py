@@ -140,6 +140,46 @@ def test_every_shell_tries_again_and_remembers_the_attempts(executor: LocalExecu
     assert [(each.number, each.exit_code) for each in status.attempts] == [(1, 4), (2, 4), (3, 4)]
 
 
+def test_every_shell_tries_again_as_often_as_each_cause_may_be(executor: LocalExecutor) -> None:
+    script = '[ "$NEMORUN_ATTEMPT" -le 2 ] && exit 4; kill -9 $$'
+    asked = Resources(retry=("exit=inf", "signal=1"))
+
+    status = ended(executor, executor.submit(new_spec("sh", "-c", script, resources=asked)))
+
+    assert (status.reason, status.attempt) == (Reason.SIGNAL, 4)
+    assert [each.reason for each in status.attempts] == ["exit", "exit", "signal", "signal"]
+
+
+def test_a_cause_that_is_not_named_has_what_retries_says(local: LocalExecutor) -> None:
+    script = '[ "$NEMORUN_ATTEMPT" = 1 ] && exit 4; kill -9 $$'
+    asked = Resources(retries=5, retry=("signal=0",))
+
+    status = ended(local, local.submit(new_spec("sh", "-c", script, resources=asked)))
+
+    assert [each.reason for each in status.attempts] == ["exit", "signal"]
+
+
+def test_an_attempt_is_started_again_after_its_time_limit_if_that_was_asked_for(
+    local: LocalExecutor,
+) -> None:
+    script = '[ "$NEMORUN_ATTEMPT" = 2 ] || exec sleep 600'
+    asked = Resources(time=1, grace=1, retry=("time_limit=1",))
+
+    status = ended(local, local.submit(new_spec("sh", "-c", script, resources=asked)))
+
+    assert status.state is JobState.SUCCEEDED
+    assert [each.reason for each in status.attempts] == ["time_limit", None]
+
+
+def test_nothing_is_started_again_after_the_window(local: LocalExecutor) -> None:
+    asked = Resources(retries=1000, retry_window=1)
+
+    status = ended(local, local.submit(new_spec("sh", "-c", "sleep 0.4; exit 4", resources=asked)))
+
+    assert status.state is JobState.FAILED
+    assert status.attempt < 9
+
+
 def test_every_shell_starts_a_child_after_its_parent(executor: LocalExecutor) -> None:
     parent = running(executor, "sleep", "1")
     child = executor.submit(_after(executor, parent, "ok", "sh", "-c", "exit 0"))

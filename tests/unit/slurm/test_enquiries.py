@@ -14,7 +14,8 @@ import pytest
 
 from nemorun_cli.core.errors import RefusedError, UnreachableError
 from nemorun_cli.core.jobs import JobHandle, JobState, Reason
-from nemorun_cli.slurm.enquiries import REMEMBERED, Enquiries
+from nemorun_cli.slurm.enquiries import REMEMBERED, Enquiries, enquiries_about
+from nemorun_cli.slurm.nodes import Memory
 from nemorun_cli.slurm.report import PATIENCE
 
 NOW = 1_800_000_000.0  # 20270115-080000
@@ -61,7 +62,7 @@ class Cluster:
 
 @pytest.fixture
 def enquiries(tmp_path: Path) -> Enquiries:
-    return Enquiries(path=tmp_path / "queries" / "slurm-x.json")
+    return enquiries_about("x", tmp_path / "queries")
 
 
 def test_an_answer_is_shared_while_it_is_fresh(enquiries: Enquiries) -> None:
@@ -228,7 +229,9 @@ def test_a_cache_that_cannot_be_written_is_only_slow(tmp_path: Path) -> None:
     (tmp_path / "folder" / "slurm-x.json").mkdir(parents=True)
 
     for path in (tmp_path / "file" / "slurm-x.json", tmp_path / "folder" / "slurm-x.json"):
-        found = Enquiries(path=path).statuses([handle(1)], cluster, floor=FLOOR, clock=at(NOW))
+        found = Enquiries(path=path, nodes=Memory(path=path.with_name("nodes"))).statuses(
+            [handle(1)], cluster, floor=FLOOR, clock=at(NOW)
+        )
         assert found[handle(1)].state is JobState.RUNNING
 
 
@@ -276,7 +279,9 @@ def enquire(path: Path, number: int, until: float, results: "multiprocessing.Que
 
     rounds, states = 0, set()
     while time.time() < until or not rounds:
-        found = Enquiries(path=path).statuses([handle(number)], ask, floor=0.5, clock=time.time)
+        found = Enquiries(path=path, nodes=Memory(path=path.with_name("nodes"))).statuses(
+            [handle(number)], ask, floor=0.5, clock=time.time
+        )
         states |= {each.state.value for each in found.values()}
         rounds += 1
     results.put((rounds, states))

@@ -35,6 +35,8 @@ EVERYTHING: dict[str, Any] = {
     "grace": 600,
     "signal": "SIGHUP",
     "auto_resume": 9,
+    "retry": ("preempted=inf", "node_failure=3", "oom=0"),
+    "retry_window": 86400,
     "account": "deep learning",
     "partition": "gpu,big",
     "qos": "high",
@@ -163,6 +165,7 @@ def test_a_job_that_follows_another_is_handed_over_like_this() -> None:
 
 def test_everything_is_everything() -> None:
     left = {"launcher", "nproc", "link", "python", "retries", "runtime", "venv", "image", "mounts"}
+    left.add("exclude_bad")
 
     assert {each.name for each in fields(SlurmResources)} - EVERYTHING.keys() == left
 
@@ -188,6 +191,35 @@ def test_what_is_not_set_is_not_asked_for() -> None:
         *("--parsable", "--job-name", "--comment", "--output", "--export", "--requeue"),
         *("--signal", "--nodes", "--open-mode"),
     }
+
+
+def test_whether_slurm_may_start_a_job_again_is_always_said() -> None:
+    words = {
+        "--requeue": ((), ("node_failure=0",), ("preempted=0", "node_failure=2", "exit=1")),
+        "--no-requeue": (("preempted=0", "node_failure=0"), ("node_failure=0", "preempted=0")),
+    }
+    for word, asked in words.items():
+        for retry in asked:
+            (command,) = plan_of(spec_of(retry=retry)).commands
+            assert [each for each in command if "requeue" in each] == [word]
+    (command,) = plan_of(spec_of(retry=words["--no-requeue"][0], auto_resume=1)).commands
+    assert "--requeue" in command
+
+
+@pytest.mark.parametrize(
+    ("asked", "complaint"),
+    [
+        ({"retry": ("nodefail=3",)}, "'nodefail' is no cause"),
+        ({"retry": ("oom",)}, "oom expects a count or inf, got ''"),
+        ({"retry": ("oom=-1",)}, "oom expects a count or inf, got '-1'"),
+        ({"retry": ("time_limit=2",), "auto_resume": 1}, "mean the same"),
+        ({"retry": ("node_failure=3",), "requeue": False}, "node_failure needs requeue=true"),
+        ({"retry": ("time_limit=3",), "requeue": False}, "time_limit needs requeue=true"),
+    ],
+)
+def test_retries_that_cannot_be_meant_are_refused(asked: dict[str, Any], complaint: str) -> None:
+    with pytest.raises(SpecError, match=complaint):
+        plan_of(spec_of(**asked))
 
 
 TEXTS = {
