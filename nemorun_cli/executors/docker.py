@@ -76,9 +76,13 @@ class DockerExecutor:
         refuse_remote(self.docker_host)
         ask = checked(self._asked(spec))
         directory = self.directory(spec.key)
+        names = [container_name(spec.key, node) for node in range(ask.nodes)]
         files = {
-            "job.sh": docker_script(spec, ask, directory),
-            "container.json": as_text(arguments(spec, ask, directory)),
+            "job.sh": docker_script(spec, ask, directory, names[0]),
+            **{
+                _given(node): as_text(arguments(spec, ask, directory, node))
+                for node in range(ask.nodes)
+            },
             "exit.json.part": " " * _VERDICT_SIZE,
             "ready": "",
             f"{Path(home_of(directory)).name}/.keep": "",
@@ -87,27 +91,32 @@ class DockerExecutor:
             from nemorun_cli.payload import payload_files
 
             files |= payload_files(spec.config)
+        if ask.nodes > 1:
+            files["nodes/.keep"] = ""
         if spec.after:
             files["waiting"] = "".join(f"{d.condition} {d.run_id}\n" for d in spec.after)
         code = spec.code
         links = {entry: f"{code.path}/{entry}" for entry in code.entries} if code else {}
-        name = container_name(spec.key)
         return Plan(
             files=files,
             links={**links, **spec.links},
-            commands=(("docker", "create", "container.json"), ("docker", "start", name)),
+            commands=(
+                *([("docker", "network", "create", names[0])] if ask.nodes > 1 else []),
+                *(("docker", "create", _given(node)) for node in range(ask.nodes)),
+                *(("docker", "start", name) for name in names),
+            ),
             directory=directory,
         )
 
     def submit(self, spec: JobSpec) -> JobHandle:
-        """Make the job's folder, then the container, and start it.
+        """Make the job's folder, then the container, or one for each node, and start it.
 
         The folder's rename decides which of several submissions on this machine is the one; the
         container's name does so for the engine.
         """
         from nemorun_cli.containers.script import SECRETS, secrets_text
         from nemorun_cli.containers.settling import give_up
-        from nemorun_cli.containers.submitting import started_container
+        from nemorun_cli.containers.submitting import SLOW, started_job
 
         plan = self.plan(spec)
         folder = Path(plan.directory)
@@ -120,10 +129,11 @@ class DockerExecutor:
             with suppress(UnreachableError):
                 give_up(self._engine(), folder)
 
-        remembered = started_container(
-            self.docker_host,
-            json.loads(plan.files["container.json"]),
-            pull=self._asked(spec).pull,
+        ask = self._asked(spec)
+        remembered = started_job(
+            self._engine(SLOW),
+            [json.loads(plan.files[_given(node)]) for node in range(ask.nodes)],
+            pull=ask.pull,
             give_up=refused,
         )
         jobfolder.write(folder / "started.json", remembered)
@@ -263,6 +273,11 @@ class DockerExecutor:
                     raise RefusedError(f"an earlier submission of {key} was interrupted")
                 watcher.wait(1.0)
         return found
+
+
+def _given(node: int) -> str:
+    """The file with what a node's container is created with."""
+    return f"container{node}.json" if node else "container.json"
 
 
 def _has_started(folder: Path) -> bool:
