@@ -176,10 +176,13 @@ def marked(docked: Nemorun, tmp_path: Path) -> Path:
     return folder / "ran"
 
 
-def launch_killed_at(docked: Nemorun, step: int, marks: Path) -> subprocess.CompletedProcess[str]:
+def launch_killed_at(
+    docked: Nemorun, step: int, marks: Path, kind: str = ""
+) -> subprocess.CompletedProcess[str]:
     script = f"echo $NEMORUN_RUN_ID >>{marks}"
+    at = f"{step}:{kind}"
     return subprocess.run(
-        [sys.executable, str(KILLED), str(step), "launch", "command", "--", "sh", "-c", script],
+        [sys.executable, str(KILLED), at, "launch", "command", "--", "sh", "-c", script],
         cwd=docked.cwd,
         env=docked.environment(),
         capture_output=True,

@@ -1,5 +1,6 @@
 """The test engine, as tests use it: what `engine.sh` starts, stops and kills."""
 
+import json
 import os
 import subprocess
 from dataclasses import dataclass
@@ -45,6 +46,11 @@ class TestEngine:
     def containers(self, label: str) -> list[str]:
         """The states of the containers with this label, running or not."""
         return [str(each["State"]) for each in self.api.containers(label)]
+
+    def networks(self, label: str) -> list[str]:
+        """The names of the networks with this label."""
+        query = {"filters": json.dumps({"label": [label]})}
+        return [str(each["Name"]) for each in self.api._json("GET", "/networks", query)]
 
     def do(self, command: str) -> None:
         """`stop`, `start` or `crash`."""
