@@ -7,7 +7,7 @@ BIN := $(VENV)/bin
 STAMP := $(VENV)/.installed
 export NEMORUN_REQUIRE_BACKENDS ?=
 
-.PHONY: help demo test check lint types imports golden completions bench bench-slurm fuzz build clean machine \
+.PHONY: help demo test check lint types imports golden completions bench bench-docker bench-slurm fuzz build clean machine \
 	testbed testbed-down
 
 help: ## list the targets
@@ -61,6 +61,9 @@ completions: $(STAMP) ## write completions/ anew
 
 bench: $(STAMP) ## measure the budgets
 	$(BIN)/python tests/benchmarks/bench.py
+
+bench-docker: $(STAMP) ## measure what a launch costs beside docker run, on the test engine
+	tests/testbed/with_engine.sh $(BIN)/python -m tests.benchmarks.containers
 
 bench-slurm: $(STAMP) ## measure what a launch costs beside Slurm, on the test cluster
 	tests/testbed/with_cluster.sh $(BIN)/python -m tests.benchmarks.slurm

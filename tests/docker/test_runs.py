@@ -4,7 +4,9 @@ import json
 import os
 import subprocess
 import sys
+from collections import Counter
 from collections.abc import Sequence
+from concurrent.futures import ThreadPoolExecutor
 from dataclasses import replace
 from pathlib import Path
 
@@ -255,22 +257,40 @@ def test_what_the_engine_refuses_is_refused(
     assert not list(docked.store.rglob("secrets"))
 
 
-def test_nothing_is_left_of_many_runs_and_cancels(docked: Nemorun, engine: TestEngine) -> None:
-    quick = [docked.start("launch", "command", "--", "sh", "-c", "exit 0") for _ in range(6)]
-    slow = [docked.start("launch", "command", "--", "sleep", "600") for _ in range(6)]
-    for process in (*quick, *slow):
-        process.communicate(timeout=90)
-        assert process.returncode == 0
-    runs = docked.json("list", "--refresh", "now")["runs"]
-    assert isinstance(runs, list)
-    docked.ok("cancel", *(run["id"] for run in runs))
+def test_nothing_is_left_of_fifty_runs_and_cancels(docked: Nemorun, engine: TestEngine) -> None:
+    kinds = {
+        "quick": ("--", "true"),
+        "wrong": ("--", "sh", "-c", "exit 7"),
+        "slow": ("--", "sleep", "600"),
+        "voluminous": ("-x", 'create={"volumes": ["/scratch"]}', "--", "true"),
+        "doubled": ("-x", "nodes=2", "--", "true"),
+    }
+    docked.env["NEMORUN_IMAGE"] = SH
+    names = [*["quick"] * 34, *["slow"] * 10, *["wrong"] * 4, "voluminous", "doubled"]
+
+    def launch(name: str) -> str:
+        return docked.ok("launch", "command", "--name", name, *kinds[name])
+
+    with ThreadPoolExecutor(20) as pool:
+        ids = list(pool.map(launch, names))
+    by_name = {name: ids[number] for number, name in enumerate(names)}
+    mounts = (engine.api.inspect(f"nemorun-{by_name['voluminous']}-1") or {})["Mounts"]
+    (volume,) = [each["Name"] for each in mounts if each["Type"] == "volume"]
+    slow = [run_id for name, run_id in zip(names, ids, strict=True) if name == "slow"]
+    docked.ok("cancel", *slow)
+    docked("wait", *ids)
 
     docked.ok("list")
 
-    after = docked.json("list")["runs"]
-    assert isinstance(after, list)
-    assert sorted(run["state"] for run in after) == ["CANCELLED"] * 6 + ["SUCCEEDED"] * 6
+    runs = docked.json("list")["runs"]
+    assert isinstance(runs, list)
+    ended = Counter((run["state"], run["exit_code"]) for run in runs if run["name"] != "slow")
+    assert ended == {("SUCCEEDED", 0): 36, ("FAILED", 7): 4}
+    assert {run["state"] for run in runs if run["name"] == "slow"} == {"CANCELLED"}
+    assert len(runs) == 50
     assert containers(engine, docked) == []
+    assert engine.networks(f"nemorun.jobs={docked.store}/jobs") == []
+    assert engine.api._known(f"/volumes/{volume}") is None
 
 
 @pytest.mark.torch

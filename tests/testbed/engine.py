@@ -3,6 +3,8 @@
 import json
 import os
 import subprocess
+from collections.abc import Iterator
+from contextlib import contextmanager
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Self
@@ -52,8 +54,22 @@ class TestEngine:
         query = {"filters": json.dumps({"label": [label]})}
         return [str(each["Name"]) for each in self.api._json("GET", "/networks", query)]
 
+    @contextmanager
+    def live_restore(self) -> Iterator[None]:
+        """Meanwhile containers outlive the daemon."""
+        settings = self.folder / "daemon.json"
+        before = settings.read_text()
+        try:
+            settings.write_text(json.dumps({**json.loads(before), "live-restore": True}))
+            self.do("reload")
+            yield
+        finally:
+            settings.write_text(before)
+            self.do("start")
+            self.do("reload")
+
     def do(self, command: str) -> None:
-        """`stop`, `start` or `crash`."""
+        """`stop`, `start`, `crash` or `reload`."""
         done = _script(command, timeout=120)
         assert done.returncode == 0, done.stderr
 
