@@ -54,7 +54,7 @@ imports: $(STAMP) ## who may import whom
 
 golden: $(STAMP) ## write the expected texts of the tests anew; read the diff
 	NEMORUN_GOLDEN=write $(BIN)/python -m pytest -q tests/cli tests/unit/config/test_corpus.py \
-		tests/e2e/test_docs.py tests/unit/slurm/test_scripts.py tests/unit/slurm/test_recorded.py
+		tests/e2e/test_docs.py tests/e2e/test_executors_page.py tests/unit/slurm/test_scripts.py tests/unit/slurm/test_recorded.py
 
 completions: $(STAMP) ## write completions/ anew
 	$(BIN)/python tests/completions.py
