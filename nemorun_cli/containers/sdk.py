@@ -30,7 +30,8 @@ def create(address: str, given: Mapping[str, Any], *, timeout: float) -> Answer:
     """
     with _client(address, timeout) as client:
         try:
-            client.containers.create(**given)
+            # The proxies of docker's own settings go along only where that is asked for.
+            client.containers.create(**{"use_config_proxy": False, **given})
         except APIError as error:
             message = json.dumps({"message": _said(error)}).encode()
             return Answer(status=error.status_code or 500, body=message)

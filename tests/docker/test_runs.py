@@ -210,6 +210,21 @@ def test_a_container_is_as_it_was_asked_for(
     assert docked.ok("logs", run_id).splitlines() == ["/in", "box", "512", "0,2 2"]
 
 
+@pytest.mark.parametrize("asked", [False, True])
+def test_proxies_of_dockers_settings_go_along_if_asked_for(docked: Nemorun, *, asked: bool) -> None:
+    (docked.home / ".docker").mkdir()
+    proxies = {"proxies": {"default": {"httpProxy": "http://proxy:3128"}}}
+    (docked.home / ".docker" / "config.json").write_text(json.dumps(proxies))
+    table = json.dumps({"init": False, **({"use_config_proxy": True} if asked else {})})
+    script = 'echo "${HTTP_PROXY-none}"'
+
+    run_id = docked.ok(
+        *("launch", "command", "-x", f"create={table}", "--wait", "--", "sh", "-c", script)
+    )
+
+    assert docked.ok("logs", run_id) == ("http://proxy:3128" if asked else "none")
+
+
 def test_the_image_is_remembered_by_what_it_was(docked: Nemorun, engine: TestEngine) -> None:
     run_id = docked.ok("launch", "command", "--wait", "--", "true")
 
@@ -306,6 +321,35 @@ def test_digits_trains_as_it_does_locally(docked: Nemorun) -> None:
     one, other = (docked.ok("logs", each).splitlines()[-1] for each in runs)
     assert "accuracy" in one
     assert one == other
+
+
+LOADING = """
+import torch
+from torch.utils.data import DataLoader
+
+
+class Big(torch.utils.data.Dataset):
+    def __len__(self):
+        return 4
+
+    def __getitem__(self, index):
+        return torch.full((10_000_000,), float(index))
+
+
+for batch in DataLoader(Big(), num_workers=2):
+    print(int(batch.mean()))
+"""
+
+
+@pytest.mark.torch
+def test_workers_of_a_data_loader_have_shared_memory(docked: Nemorun) -> None:
+    """What they hand over is more than the 64 MB that an engine gives unless told otherwise."""
+    venv = Path(sys.prefix)
+    launch = ("launch", "command", "-x", f"mounts={venv}:{venv}:ro", "--wait", "--")
+
+    run_id = docked.ok(*launch, f"{venv}/bin/python", "-c", LOADING, timeout=200)
+
+    assert docked.ok("logs", run_id).split() == ["0", "1", "2", "3"]
 
 
 @pytest.mark.torch
