@@ -8,7 +8,7 @@ from dataclasses import dataclass
 from typing import Any
 from urllib.parse import quote, urlencode, urlsplit
 
-from nemorun_cli.core.errors import NemorunError, UnreachableError
+from nemorun_cli.core.errors import NemorunError, RefusedError, UnreachableError
 
 QUICK = 2.0
 """Seconds that a reading command waits for an answer."""
@@ -16,6 +16,7 @@ PATIENT = 60.0
 NOT_FOUND = 404
 CONFLICT = 409
 _ERRORS = 400
+_MALFORMED = (301, 400)
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -58,13 +59,20 @@ class Engine:
         return self._known(f"/containers/{quote(name)}/json")
 
     def image(self, name: str) -> dict[str, Any] | None:
-        """All that the engine knows of an image; None if it does not have it."""
-        return self._known(f"/images/{quote(name, safe='/:@')}/json")
+        """All that the engine knows of an image; None if it does not have it.
+
+        RefusedError for what cannot be the name of one.
+        """
+        answer = self._ask("GET", f"/images/{quote(name, safe='/:@')}/json")
+        if answer.status in _MALFORMED:
+            raise RefusedError(
+                f"{name!r} is no name of an image", hint="-x image=NAME[:TAG], in small letters"
+            )
+        return None if answer.status == NOT_FOUND else self._object(answer)
 
     def info(self) -> dict[str, Any]:
         """What the engine says of itself."""
-        found = self._json("GET", "/info")
-        return found if isinstance(found, dict) else {}
+        return self._object(self._ask("GET", "/info"))
 
     def output(self, name: str) -> str:
         """The last lines that a container's first process has printed, while it is there."""
@@ -86,8 +94,14 @@ class Engine:
         return self._ask("POST", "/networks/create", body=body)
 
     def remove_network(self, name: str) -> bool:
-        """Remove a network; whether it is gone."""
-        answer = self._ask("DELETE", f"/networks/{quote(name)}")
+        """Remove a network, and from it whatever is still connected; whether it is gone."""
+        path = f"/networks/{quote(name)}"
+        answer = self._ask("DELETE", path)
+        if answer.refused and answer.status != NOT_FOUND:
+            for each in (self._known(path) or {}).get("Containers") or {}:
+                body = {"Container": each, "Force": True}
+                self._ask("POST", f"{path}/disconnect", body=body)
+            answer = self._ask("DELETE", path)
         return not answer.refused or answer.status == NOT_FOUND
 
     def remove(self, name: str, *, running: bool = False) -> bool:
@@ -109,10 +123,11 @@ class Engine:
 
     def _known(self, path: str) -> dict[str, Any] | None:
         answer = self._ask("GET", path)
-        if answer.status == NOT_FOUND:
-            return None
+        return None if answer.status == NOT_FOUND else self._object(answer)
+
+    def _object(self, answer: Answer) -> dict[str, Any]:
         found = self._read(answer)
-        return found if isinstance(found, dict) else None
+        return found if isinstance(found, dict) else {}
 
     def _json(self, method: str, path: str, query: Mapping[str, str] | None = None) -> Any:  # noqa: ANN401
         return self._read(self._ask(method, path, query))

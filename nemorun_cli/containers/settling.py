@@ -70,8 +70,7 @@ def _status(engine: Engine, folder: Path, entries: Sequence[Mapping[str, Any]]) 
     first = next((entry for entry in entries if entry not in others), {})
     state = str(first.get("State", "removing"))
     if state == "removing":
-        _remove(engine, folder, others)
-        return _gone(engine, folder)
+        return _gone(engine, folder, others)
     if state in ENDED:
         return _settled(engine, folder, entries)
     if state == "created":
@@ -88,7 +87,7 @@ def _settled(engine: Engine, folder: Path, entries: Sequence[Mapping[str, Any]])
     name = container_name(folder.name)
     seen = engine.inspect(name)
     if seen is None:
-        return _gone(engine, folder)
+        return _gone(engine, folder, [entry for entry in entries if NODE in _labels(entry)])
     if not ended(seen):
         return jobfolder.progress(folder)
     files = replace(jobfolder.files(folder), last_words=_text(folder / WORDS))
@@ -106,8 +105,9 @@ def _settled(engine: Engine, folder: Path, entries: Sequence[Mapping[str, Any]])
     return _published(folder)
 
 
-def _gone(engine: Engine, folder: Path) -> JobStatus:
-    """The status of a job whose container the engine does not have."""
+def _gone(engine: Engine, folder: Path, others: Sequence[Mapping[str, Any]]) -> JobStatus:
+    """The status of a job whose container the engine does not have; that of others is removed."""
+    _remove(engine, folder, others)
     if (folder / WORDS).exists() or (folder / "exit.json").exists():
         return _published(folder)
     if not folder.is_dir():

@@ -27,12 +27,7 @@ def started_job(
     never run, and `give_up` was called. UnreachableError: nobody knows.
     """
     try:
-        found = engine.image(nodes[0]["image"])
-    except UnreachableError as error:
-        give_up()
-        raise NotSentError(error.message, hint=error.hint) from None
-    try:
-        image = _pulled(engine, nodes[0]["image"], found, pull)
+        image = _image(engine, nodes[0]["image"], pull)
         if len(nodes) > 1:
             _create_network(engine, nodes[0])
         for each in nodes:
@@ -40,15 +35,17 @@ def started_job(
         for each in nodes:
             _start(engine, each, nodes[0]["name"])
         return _remembered(engine, nodes[0]["name"], image)
-    except RefusedError:
+    except (RefusedError, NotSentError):
         give_up()
         raise
 
 
-def _pulled(
-    engine: Engine, name: str, image: Mapping[str, Any] | None, pull: str
-) -> Mapping[str, Any]:
-    """The image, which the engine now has."""
+def _image(engine: Engine, name: str, pull: str) -> Mapping[str, Any]:
+    """The image, which the engine now has. NotSentError where there is no engine."""
+    try:
+        image = engine.image(name)
+    except UnreachableError as error:
+        raise NotSentError(error.message, hint=error.hint) from None
     if image is not None and pull != "always":
         return image
     if pull == "never":
@@ -72,7 +69,11 @@ def _create_network(engine: Engine, head: Mapping[str, Any]) -> None:
     labels = {name: head["labels"][name] for name in (KEY, JOBS)}
     answer = engine.create_network(head["network"], labels)
     if answer.refused and answer.status != CONFLICT:
-        raise RefusedError(f"the engine refused a network for the nodes: {answer.message}")
+        full = "address pool" in answer.message
+        hint = "end other runs, or add default-address-pools to its daemon.json" if full else ""
+        raise RefusedError(
+            f"the engine refused a network for the nodes: {answer.message}", hint=hint
+        )
 
 
 def _create(engine: Engine, given: Mapping[str, Any]) -> None:

@@ -39,7 +39,7 @@ else:
 def submitted(executor: DockerExecutor, script: str, **asked: Any) -> JobHandle:
     """A job on two nodes; each runs this script."""
     asked = {"image": SH, "nodes": 2, "grace": 1, **asked}
-    spec = new_spec("sh", "-c", script, resources=InTheImage(**asked))
+    spec = new_spec("sh", "-c", script, workdir="", resources=InTheImage(**asked))
     return executor.submit(spec)
 
 
@@ -155,6 +155,23 @@ def test_nothing_is_left_of_a_job_whose_first_container_somebody_removed(
 
     assert ended(executor, handle, until).state is JobState.LOST
     assert left(engine, executor.job_dir) == []
+
+
+def test_what_somebody_connected_to_a_jobs_network_does_not_keep_it(
+    executor: DockerExecutor, engine: TestEngine, until: Until
+) -> None:
+    handle = submitted(executor, "echo up; until [ -e go ]; do sleep 0.1; done")
+    other = executor.submit(new_spec("sleep", "600", resources=InTheImage(grace=1)))
+    until(lambda: up(executor, handle))
+    connect = {"Container": other.native_id}
+    engine.api._ask("POST", f"/networks/{handle.native_id}/connect", body=connect)
+
+    Path(executor.directory(handle.key), "work", "go").touch()
+
+    assert ended(executor, handle, until).state is JobState.SUCCEEDED
+    assert engine.networks(f"nemorun.jobs={executor.job_dir}") == []
+    executor.cancel(other)
+    assert ended(executor, other, until).state is JobState.CANCELLED
 
 
 def test_a_job_that_cannot_begin_on_a_node_ends_in_its_words(

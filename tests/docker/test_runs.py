@@ -248,6 +248,7 @@ def test_a_run_waits_for_another(docked: Nemorun) -> None:
     [
         (("image=nowhere.invalid/none:1",), "cannot pull it"),
         (("image=absent", "pull=never"), "docker pull absent"),
+        (("image=A:b:c",), "no name of an image"),
         (("mounts=/not/there",), "has to exist"),
         (("gpus=1", "ulimits=nosuch=1"), "ulimits"),
         (("user=nobody-here",), "nobody-here"),
