@@ -30,8 +30,8 @@ failed() {
 settled() {
     code=0 open='' each=0
     while [ "$each" -lt "$nodes" ]; do
-        there=1 pid='' told=''
-        read -r pid <"nodes/$each"
+        there=1 pid=$own told=''
+        [ "$each" = 0 ] || read -r pid <"nodes/$each"
         kill -0 "$pid" 2>/dev/null || there=''
         for word in "nodes/attempt-$attempt/$each"-*; do
             [ ! -e "$word" ] || told=${word##*-}
@@ -41,7 +41,7 @@ settled() {
         [ "$code" != 0 ] || code=${told:-0}
         each=$((each + 1))
     done
-    [ "$code" != 0 ] && [ -z "$asked" ] || [ -z "$open" ]
+    [ -z "$open" ] || { [ "$code" != 0 ] && [ -z "$asked" ]; }
 }
 
 # lose NODE: its container has ended before its share has.
@@ -57,7 +57,7 @@ lead() {
     trap : USR1 USR2
     mkdir "nodes/attempt-$attempt"  # The others wait for it.
     share &
-    printf '%s\n' "$!" >nodes/0
+    own=$!
     until settled; do sleep 0.5; done
     exit "$code"
 }
@@ -73,7 +73,12 @@ serve() {
     done
 }
 
+# judge: of several that have failed the first one counts.
 judge() {
+    if [ "$code" != 0 ] && [ -z "$ended_by" ]; then
+        told=$(sed -n 's/.*"exit_code": *\([0-9]*\).*/\1/p' "logs/$attempt/first_failure.json")
+        code=${told:-$code}
+    fi 2>/dev/null
     [ ! -e "nodes/attempt-$attempt/oom" ] || reason='"oom"'
     # A container that is gone takes part in no further attempt.
     [ ! -e nodes/lost ] || retries=0

@@ -84,6 +84,16 @@ def test_a_rank_that_fails_ends_the_others_and_is_named(
     assert left(engine, executor.job_dir) == []
 
 
+def test_of_several_that_fail_the_first_one_counts(executor: DockerExecutor, until: Until) -> None:
+    failure = '"$NEMORUN_RUN_DIR/logs/1/first_failure.json"'
+    script = f'[ "$RANK" = 0 ] || exit 5; until [ -e {failure} ]; do :; done; exit 9'
+    handle = submitted(executor, script)
+
+    told = ended(executor, handle, until)
+
+    assert (told.exit_code, told.failing_rank) == (5, 1)
+
+
 def test_a_cancelled_job_ends_on_all_nodes(
     executor: DockerExecutor, engine: TestEngine, until: Until
 ) -> None:
