@@ -233,7 +233,7 @@ def test_gpt_learns_on_two_nodes(docked: Nemorun, engine: TestEngine) -> None:
     # More threads than free processors take very long.
     options = (*TWO, *python, "-x", "launcher=torchrun", "--env", "OMP_NUM_THREADS=1", "--wait")
 
-    run_id = docked.ok("launch", "gpt", "steps=8", "log_every=4", "sample=1", *options, timeout=200)
+    run_id = docked.ok("launch", "gpt", "steps=8", "log_every=4", "sample=1", *options, timeout=280)
 
     told = (docked.store / "jobs" / f"{run_id}-1" / "metrics.jsonl").read_text().splitlines()
     losses = [json.loads(line)["metrics"]["loss"] for line in told]
