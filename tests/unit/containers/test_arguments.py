@@ -250,7 +250,7 @@ def test_a_plan_holds_no_secret_and_torchrun_as_many_ranks_as_gpus(tmp_path: Pat
 def test_a_missing_sdk_is_named_before_anything_is_written(
     tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    monkeypatch.setattr("importlib.util.find_spec", lambda _: None)
+    monkeypatch.setattr("nemorun_cli.containers.hosts.find_spec", lambda _: None)
     executor = DockerExecutor.here(tmp_path, docker_host="unix:///x")
 
     with pytest.raises(MissingExtraError) as missing:
