@@ -112,6 +112,16 @@ def asked(executor: Executor) -> str:
     return f"every {floor:.0f} s"
 
 
+ABILITIES = {
+    "HasMetrics": "Metrics in `show`",
+    "CanExamine": "`doctor`",
+    "CanRemove": "`rm` deletes the job's folder",
+    "CanCancelTogether": "`cancel` of many by few requests",
+    "CanWait": "`wait` sleeps until there is news",
+    "CanGlance": "Some ends are seen without asking",
+    "CanPollNow": "`--refresh now` asks in any case",
+}
+"""What users know the optional protocols by; one that is not here is shown by its own words."""
 ROWS: dict[str, Cell] = {
     "Several nodes: `nodes=2`": asking(nodes=2),
     "`launcher=torchrun nproc=2`": asking(launcher="torchrun", nproc=2),
@@ -132,23 +142,32 @@ ROWS: dict[str, Cell] = {
     "`--after`": given(after=(PARENT,)),
     "Whatever else the back-end takes": having("create", "sbatch", "srun", "runtime_env"),
     "Jobs on another machine": far,
-    "Metrics in `show`": able(ports.HasMetrics),
-    "`doctor`": able(ports.CanExamine),
-    "`rm` deletes the job's folder": able(ports.CanRemove),
-    "`cancel` of many by few requests": able(ports.CanCancelTogether),
-    "`wait` sleeps until there is news": able(ports.CanWait),
-    "Some ends are seen without asking": able(ports.CanGlance),
     "States are asked for": asked,
-    "`--refresh now` asks beyond that": able(ports.CanPollNow),
 }
+
+
+def abilities() -> dict[str, Cell]:
+    """A row for each optional protocol but the one that says how often to ask."""
+    found = {
+        name: each
+        for name, each in vars(ports).items()
+        if getattr(each, "_is_runtime_protocol", False) and each is not ports.AsksRarely
+    }
+    return {ABILITIES.get(name) or own_words(each): able(each) for name, each in found.items()}
+
+
+def own_words(protocol: type) -> str:
+    """What the first line of a protocol says of an executor that has it."""
+    words = (protocol.__doc__ or "").splitlines()[0].removeprefix("An executor that ")
+    return words.rstrip(".").capitalize()
 
 
 def table() -> str:
     """Rows of what there is, columns of who has it."""
-    names = list(executors.BUILT_IN)
+    names, rows = list(executors.BUILT_IN), {**ROWS, **abilities()}
     each = [executors.load(name).here(HOME, **CLUSTER.get(name, {})) for name in names]
     lines = [f"| | {' | '.join(f'`{name}`' for name in names)} |", "|---" * (len(names) + 1) + "|"]
-    lines += [f"| {what} | {' | '.join(map(cell, each))} |" for what, cell in ROWS.items()]
+    lines += [f"| {what} | {' | '.join(map(cell, each))} |" for what, cell in rows.items()]
     return "".join(f"{line}\n" for line in lines)
 
 
@@ -165,7 +184,7 @@ def test_the_page_says_what_each_executor_can_do(monkeypatch: pytest.MonkeyPatch
     assert before == after or WRITE, "`make golden` and read the diff"
 
 
-@pytest.mark.parametrize("what", ROWS)
+@pytest.mark.parametrize("what", [*ROWS, *abilities()])
 def test_some_executor_can_do_it_and_the_page_has_a_row_for_it(what: str) -> None:
     row = next(line for line in table().splitlines() if line.startswith(f"| {what} |"))
 
