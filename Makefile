@@ -7,7 +7,7 @@ BIN := $(VENV)/bin
 STAMP := $(VENV)/.installed
 export NEMORUN_REQUIRE_BACKENDS ?=
 
-.PHONY: help demo test check lint types imports golden completions bench bench-slurm fuzz build clean machine \
+.PHONY: help demo test check lint types imports golden completions bench bench-docker bench-slurm fuzz build clean machine \
 	testbed testbed-down
 
 help: ## list the targets
@@ -54,13 +54,16 @@ imports: $(STAMP) ## who may import whom
 
 golden: $(STAMP) ## write the expected texts of the tests anew; read the diff
 	NEMORUN_GOLDEN=write $(BIN)/python -m pytest -q tests/cli tests/unit/config/test_corpus.py \
-		tests/e2e/test_docs.py tests/unit/slurm/test_scripts.py tests/unit/slurm/test_recorded.py
+		tests/e2e/test_docs.py tests/e2e/test_executors_page.py tests/unit/slurm/test_scripts.py tests/unit/slurm/test_recorded.py
 
 completions: $(STAMP) ## write completions/ anew
 	$(BIN)/python tests/completions.py
 
 bench: $(STAMP) ## measure the budgets
 	$(BIN)/python tests/benchmarks/bench.py
+
+bench-docker: $(STAMP) ## measure what a launch costs beside docker run, on the test engine
+	tests/testbed/with_engine.sh $(BIN)/python -m tests.benchmarks.containers
 
 bench-slurm: $(STAMP) ## measure what a launch costs beside Slurm, on the test cluster
 	tests/testbed/with_cluster.sh $(BIN)/python -m tests.benchmarks.slurm

@@ -159,11 +159,15 @@ def _plain(spec: JobSpec, directory: str, python: str) -> list[str]:
 
 
 def _torchrun(spec: JobSpec, directory: str, python: str) -> list[str]:
+    nodes = spec.resources.nodes
     worker = [python, f"{directory}/worker.py"]
     if spec.argv is not None:
         worker += ["--", *spec.argv]
     return [
-        *(python, "-m", "torch.distributed.run", "--standalone", "--nnodes=1"),
+        *(python, "-m", "torch.distributed.run"),
+        # On several nodes, which one this is and where they meet is told by the environment.
+        *(["--standalone"] if nodes == 1 else []),
+        f"--nnodes={nodes}",
         f"--nproc-per-node={spec.resources.nproc}",
         "--no-python",
         *worker,

@@ -23,7 +23,7 @@ SETTINGS: Mapping[str, Mapping[str, tuple[str, str]]] = {
         "docker_host": ("", "the engine's address; unset: as the docker command chooses"),
         "context": ("", "a context of the docker command that names the engine"),
         "job_dir": ("", "folder that holds the jobs' folders"),
-        "nodes": ("", "how many nodes"),
+        "nodes": ("", "how many containers, as nodes on a network of their own"),
         "nproc": ("", "processes; with torchrun as many as GPUs unless set"),
         "gpus_per_node": ("", "GPUs on each node"),
         "time": ("", "time limit of one attempt"),

@@ -14,27 +14,38 @@ from nemorun_cli.core.jobs import JobSpec
 
 # The shell takes the token only if nobody has given the job up, and whoever takes it first decides.
 GATE = "mv ready accepted && exec sh job.sh"
+_OTHERS = (
+    "for node in {nodes}; do until [ -e nodes/$node ]; do"
+    " [ -e ready ] || exit 70; sleep 0.1; done; done; "
+)
+_SERVE = "exec sh job.sh serve {node}"
 KEY = "nemorun.key"
 JOBS = "nemorun.jobs"
+NODE = "nemorun.node"
+"""The label of the containers beside the first one, where a job has several."""
 
 
-def container_name(key: str) -> str:
-    """The name of a job's container, by which it is found again."""
-    return f"nemorun-{key}"
+def container_name(key: str, node: int = 0) -> str:
+    """The name of a job's container, by which it is found again.
+
+    That of the first is also the name of the network of a job on several nodes.
+    """
+    return f"nemorun-{key}-node{node}" if node else f"nemorun-{key}"
 
 
-def arguments(spec: JobSpec, ask: DockerResources, directory: str) -> dict[str, Any]:
-    """All that `create` is given for this job. Pure; holds no secret.
+def arguments(spec: JobSpec, ask: DockerResources, directory: str, node: int = 0) -> dict[str, Any]:
+    """All that `create` is given for this node of the job. Pure; holds no secret.
 
     SpecError for a setting that cannot be understood.
     """
     words = asking.entry(ask)
+    script = _script(ask.nodes, node)
     given: dict[str, Any] = {
         "image": ask.image,
-        "name": container_name(spec.key),
+        "name": container_name(spec.key, node),
         # With an empty entry point docker-py would leave the image's own.
         "entrypoint": ["sh"] if words == [] else words,
-        "command": ["-c", GATE] if words == [] else ["sh", "-c", GATE],
+        "command": ["-c", script] if words == [] else ["sh", "-c", script],
         "working_dir": directory,
         "user": ask.user or f"{os.getuid()}:{os.getgid()}",
         "environment": _environment(directory),
@@ -43,15 +54,18 @@ def arguments(spec: JobSpec, ask: DockerResources, directory: str) -> dict[str, 
         "shm_size": asking.size(ask.shm_size, "shm_size"),
         "ulimits": asking.ulimits(ask),
         "extra_hosts": asking.pairs(ask.extra_hosts, "extra_hosts", ":"),
-        "network": ask.network,
+        "network": ask.network if ask.nodes == 1 else container_name(spec.key),
         "ipc_mode": ask.ipc,
     }
     if ask.cpus is not None:
         given["nano_cpus"] = int(ask.cpus * 1e9)
     if ask.memory is not None:
         given["mem_limit"] = asking.size(ask.memory, "memory")
-    if request := asking.device_request(ask):
+    if request := asking.device_request(ask, node):
         given["device_requests"] = [request]
+    if node:
+        given["labels"][NODE] = str(node)
+        given["pid_mode"] = f"container:{container_name(spec.key)}"
     kept = {name: value for name, value in given.items() if value not in (None, "", [], {})}
     return {**kept, **ask.create}
 
@@ -64,6 +78,14 @@ def as_text(given: dict[str, Any]) -> str:
 def home_of(directory: str) -> str:
     """The home of a job: a user of the outside has none in most images."""
     return str(PurePosixPath(directory, "home"))
+
+
+def _script(nodes: int, node: int) -> str:
+    """What a node's first process runs: the first of several begins when all are there."""
+    if node:
+        return _SERVE.format(node=node)
+    others = " ".join(str(each) for each in range(1, nodes))
+    return _OTHERS.format(nodes=others) + GATE if others else GATE
 
 
 def _environment(directory: str) -> dict[str, str]:

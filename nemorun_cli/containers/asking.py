@@ -52,6 +52,7 @@ class DockerResources(Resources):
     """What a job asks a Docker engine for."""
 
     causes: ClassVar[tuple[str, ...]] = (*Resources.causes, Reason.OOM)
+    nodes: int = setting(1, "how many containers, as nodes on a network of their own")
     nproc: int = setting(1, "processes; with torchrun as many as GPUs unless set")
     image: str | None = setting(None, "image that the job runs in; needed")
     pull: str = setting("missing", "when to get the image from its registry", choices=PULLS)
@@ -77,11 +78,8 @@ def checked(ask: DockerResources) -> DockerResources:
     """The same settings, if they go together; SpecError naming the setting that does not."""
     if not ask.image:
         raise SpecError("the docker executor needs an image", hint="-x image=NAME[:TAG]")
-    if ask.nodes != 1:
-        raise SpecError(
-            f"the docker executor has one node, not {ask.nodes}",
-            hint="leave out nodes, or launch on a cluster with -e",
-        )
+    if ask.nodes < 1:
+        raise SpecError(f"a job has one node or more, not {ask.nodes}", hint="-x nodes=2")
     if ask.gpus is not None and ask.gpus_per_node is not None:
         raise SpecError("gpus and gpus_per_node mean the same here", hint="set one of them")
     if ask.workdir is not None and not ask.workdir.startswith("/"):
@@ -92,29 +90,51 @@ def checked(ask: DockerResources) -> DockerResources:
                 f"create: {name!r} is set by nemorun itself",
                 hint=f"{_OURS[name]}",
             )
+    return ask if ask.nodes == 1 else _together(ask)
+
+
+def _together(ask: DockerResources) -> DockerResources:
+    """The same settings, if several nodes can have them."""
+    if ask.network or "pid_mode" in ask.create:
+        name = "network" if ask.network else "create: 'pid_mode'"
+        raise SpecError(
+            f"{name}: {ask.nodes} nodes have a network and process ids of their own",
+            hint="`docker network connect` adds a network to a container that runs",
+        )
+    if gpu_count(ask) is None:
+        raise SpecError(
+            f"gpus: two of {ask.nodes} nodes cannot have all GPUs",
+            hint="say how many each gets: -x gpus_per_node=4",
+        )
+    if len(device_ids(ask.gpus or "")) % ask.nodes:
+        raise SpecError(f"gpus: {ask.gpus!r} cannot be dealt out evenly to {ask.nodes} nodes")
     return ask
 
 
 def gpu_count(ask: DockerResources) -> int | None:
-    """How many GPUs are asked for; None for all that there are."""
+    """How many GPUs a node asks for; None for all that there are."""
     if ask.gpus is None:
         return ask.gpus_per_node or 0
     if ask.gpus == "all":
         return None
     ids = device_ids(ask.gpus)
-    return len(ids) if ids else int(ask.gpus)
+    return len(ids) // ask.nodes if ids else int(ask.gpus)
 
 
-def device_request(ask: DockerResources) -> dict[str, Any] | None:
-    """The GPUs in the words of the engine's API; None without any."""
+def device_request(ask: DockerResources, node: int) -> dict[str, Any] | None:
+    """The GPUs of a node in the words of the engine's API; None without any."""
     count = gpu_count(ask)
     if count == 0:
         return None
-    request: dict[str, Any] = {"driver": "", "capabilities": [["gpu"]], "options": {}}
+    request: dict[str, Any] = {"Driver": "", "Capabilities": [["gpu"]], "Options": {}}
     ids = device_ids(ask.gpus or "")
+    if ask.nodes > 1 and count is not None:
+        # An engine that is asked for a number gives the same ones to every container.
+        first = node * count
+        ids = ids[first : first + count] or tuple(map(str, range(first, first + count)))
     if ids:
-        return {**request, "count": 0, "device_ids": list(ids)}
-    return {**request, "count": -1 if count is None else count, "device_ids": []}
+        return {**request, "Count": 0, "DeviceIDs": list(ids)}
+    return {**request, "Count": -1 if count is None else count, "DeviceIDs": []}
 
 
 def device_ids(text: str) -> tuple[str, ...]:

@@ -3,11 +3,12 @@
 import json
 from collections.abc import Mapping
 from hashlib import sha256
+from importlib.util import find_spec
 from pathlib import Path
 from typing import Any
 from urllib.parse import urlsplit
 
-from nemorun_cli.core.errors import SpecError, UsageError
+from nemorun_cli.core.errors import MissingExtraError, SpecError, UsageError
 
 USUAL = "unix:///var/run/docker.sock"
 _HERE = ("localhost", "127.0.0.1", "::1")
@@ -41,6 +42,15 @@ def refuse_remote(address: str) -> None:
         f"the Docker engine at {address!r} is not on this machine, and cannot see the job's folder",
         hint="launch on that machine, or use an engine of this one: -x docker_host=unix:///PATH",
     )
+
+
+def require_sdk() -> None:
+    """MissingExtraError where docker-py is not installed."""
+    if find_spec("docker") is None:
+        raise MissingExtraError(
+            "the executor 'docker' needs the package 'docker', which is not installed",
+            hint="pip install 'nemorun-cli[docker]'",
+        )
 
 
 def _current(folder: Path) -> str:

@@ -1,128 +1,134 @@
-"""Handing a job to the engine, by docker-py: the image, the container, its start."""
+"""Handing a job to the engine: the image, the containers, their start."""
 
 import json
-from collections.abc import Callable, Iterator, Mapping
-from contextlib import contextmanager
+from collections.abc import Callable, Mapping, Sequence
 from typing import Any
 
-import docker
-from docker.errors import APIError, DockerException, ImageNotFound, NotFound
-from requests.exceptions import RequestException
-
 from nemorun_cli.containers.arguments import JOBS, KEY
+from nemorun_cli.containers.body import body_of, only_sdk_knows
+from nemorun_cli.containers.engine import CONFLICT, NOT_FOUND, Answer, Engine
 from nemorun_cli.core.errors import NotSentError, RefusedError, UnreachableError
 
-_CONFLICT = 409
-_ADVICE = "is it running? `nemorun doctor docker` tells more"
-_SLOW = 300.0
+SLOW = 300.0
 """Seconds that the engine may take for a request; disks are slow."""
 
 
-def started_container(
-    address: str, given: Mapping[str, Any], *, pull: str, give_up: Callable[[], None]
+def started_job(
+    engine: Engine,
+    nodes: Sequence[Mapping[str, Any]],
+    *,
+    pull: str,
+    give_up: Callable[[], None],
 ) -> str:
-    """Create and start the container that these arguments describe; what is to be remembered of it.
+    """Create and start the containers that these arguments describe; what is to be remembered.
 
-    A container of this name and job that is there already is the one. RefusedError and
-    NotSentError: the job will never run, and `give_up` was called. UnreachableError: nobody knows.
+    The first of several is the job's own; it begins when the others are there. A container of
+    this name and job that is there already is the one. RefusedError and NotSentError: the job will
+    never run, and `give_up` was called. UnreachableError: nobody knows.
     """
-    with _translated(address):
-        try:
-            client = docker.DockerClient(base_url=address, version="auto", timeout=_SLOW)
-        except (DockerException, RequestException, OSError) as error:
-            give_up()
-            raise NotSentError(_silence(address, error), hint=_ADVICE) from None
-        try:
-            image = _image(client, given["image"], pull)
-            container = _created(client, given)
-            _start(container)
-            return _remembered(client, container, image)
-        except RefusedError:
-            give_up()
-            raise
-        finally:
-            client.close()
-
-
-def _image(client: Any, name: str, pull: str) -> Any:  # noqa: ANN401
-    """The image, which the engine now has."""
     try:
-        if pull == "always":
-            return client.images.pull(name)
-        return client.images.get(name)
-    except ImageNotFound as error:
-        if pull == "never":
-            raise RefusedError(
-                f"the engine has no image {name!r}, and pull=never",
-                hint=f"`docker pull {name}`, or -x pull=missing",
-            ) from None
-        if pull == "always":
-            raise _not_pulled(name, error) from None
-    except APIError as error:
-        raise _not_pulled(name, error) from None
+        image = _image(engine, nodes[0]["image"], pull)
+        if len(nodes) > 1:
+            _create_network(engine, nodes[0])
+        for each in nodes:
+            _create(engine, each)
+        for each in nodes:
+            _start(engine, each, nodes[0]["name"])
+        return _remembered(engine, nodes[0]["name"], image)
+    except (RefusedError, NotSentError):
+        give_up()
+        raise
+
+
+def _image(engine: Engine, name: str, pull: str) -> Mapping[str, Any]:
+    """The image, which the engine now has. NotSentError where there is no engine."""
     try:
-        return client.images.pull(name)
-    except APIError as error:
-        raise _not_pulled(name, error) from None
-
-
-def _not_pulled(name: str, error: APIError) -> RefusedError:
-    return RefusedError(
-        f"the engine has no image {name!r} and cannot pull it: {_said(error)}",
-        hint="is its name right? `docker images` lists what is there, `docker login` lets you pull",
-    )
-
-
-def _created(client: Any, given: Mapping[str, Any]) -> Any:  # noqa: ANN401
-    name = given["name"]
-    try:
-        return client.containers.create(**given)
-    except APIError as error:
-        if error.status_code != _CONFLICT:
-            raise RefusedError(
-                f"the engine refused the container: {_said(error)}", hint=_advice(_said(error))
-            ) from None
-    except (TypeError, ValueError, DockerException) as error:
+        image = engine.image(name)
+    except UnreachableError as error:
+        raise NotSentError(error.message, hint=error.hint) from None
+    if image is not None and pull != "always":
+        return image
+    if pull == "never":
         raise RefusedError(
-            f"docker-py does not take these arguments: {error}",
-            hint="`create` takes those of its containers.create",
-        ) from None
-    try:
-        found = client.containers.get(name)
-    except NotFound:
-        raise RefusedError(f"another container was called {name} until just now") from None
-    if any(found.labels.get(label) != given["labels"][label] for label in (KEY, JOBS)):
+            f"the engine has no image {name!r}, and pull=never",
+            hint=f"`docker pull {name}`, or -x pull=missing",
+        )
+    from nemorun_cli.containers import sdk
+
+    if why := sdk.pull(engine.address, name, timeout=SLOW):
+        raise RefusedError(
+            f"the engine has no image {name!r} and cannot pull it: {why}",
+            hint="is its name right? `docker images` lists what is there, "
+            "`docker login` lets you pull",
+        )
+    return engine.image(name) or {}
+
+
+def _create_network(engine: Engine, head: Mapping[str, Any]) -> None:
+    """The network of the job's own, which is called as its first container."""
+    labels = {name: head["labels"][name] for name in (KEY, JOBS)}
+    answer = engine.create_network(head["network"], labels)
+    if answer.refused and answer.status != CONFLICT:
+        full = "address pool" in answer.message
+        hint = "end other runs, or add default-address-pools to its daemon.json" if full else ""
+        raise RefusedError(
+            f"the engine refused a network for the nodes: {answer.message}", hint=hint
+        )
+
+
+def _create(engine: Engine, given: Mapping[str, Any]) -> None:
+    name = given["name"]
+    answer = _creation(engine, given)
+    if not answer.refused:
+        return
+    if answer.status != CONFLICT:
+        raise RefusedError(
+            f"the engine refused the container: {answer.message}", hint=_advice(answer.message)
+        )
+    found = engine.inspect(name)
+    if found is None:
+        raise RefusedError(f"another container was called {name} until just now")
+    labels = found.get("Config", {}).get("Labels") or {}
+    if any(labels.get(label) != given["labels"][label] for label in (KEY, JOBS)):
         raise RefusedError(
             f"there is a container {name!r}, which is not this job's",
             hint=f"`docker rm {name}` removes it; then launch again",
         )
-    return found
 
 
-def _start(container: Any) -> None:  # noqa: ANN401
-    try:
-        container.start()
-    except APIError as error:
-        said = _said(error)
-        raise RefusedError(
-            f"the engine cannot start the container: {said}", hint=_advice(said)
-        ) from None
+def _creation(engine: Engine, given: Mapping[str, Any]) -> Answer:
+    if only_sdk_knows(given):
+        from nemorun_cli.containers import sdk
+
+        return sdk.create(engine.address, given, timeout=SLOW)
+    return engine.create(given["name"], body_of(given))
 
 
-def _remembered(client: Any, container: Any, image: Any) -> str:  # noqa: ANN401
+def _start(engine: Engine, given: Mapping[str, Any], head: str) -> None:
+    name = given["name"]
+    answer = engine.start(name)
+    if not answer.refused:
+        return
+    if name != head and not (engine.inspect(head) or {}).get("State", {}).get("Running"):
+        return  # Its end tells why, to whoever looks.
+    if answer.status == NOT_FOUND and engine.inspect(name) is None:
+        raise RefusedError(f"somebody removed the container {name} before it was started")
+    raise RefusedError(
+        f"the engine cannot start the container: {answer.message}", hint=_advice(answer.message)
+    )
+
+
+def _remembered(engine: Engine, name: str, image: Mapping[str, Any]) -> str:
     """What is true of the container, whatever its image is called later."""
+    seen = engine.inspect(name) or {}
     told = {
-        "container": container.id,
-        "image": container.attrs["Config"]["Image"],
-        "image_id": container.attrs["Image"],
-        "digests": image.attrs.get("RepoDigests") or [],
-        "engine": client.info().get("ID"),
+        "container": seen.get("Id"),
+        "image": seen.get("Config", {}).get("Image"),
+        "image_id": seen.get("Image"),
+        "digests": image.get("RepoDigests") or [],
+        "engine": engine.info().get("ID"),
     }
     return json.dumps(told)
-
-
-def _said(error: APIError) -> str:
-    return " ".join(str(error.explanation or error).split())
 
 
 def _advice(said: str) -> str:
@@ -136,21 +142,3 @@ def _advice(said: str) -> str:
     if "rlimit" in words:
         return "-x ulimits= sets other limits"
     return ""
-
-
-@contextmanager
-def _translated(address: str) -> Iterator[None]:
-    """What goes wrong on the way to the engine, in our words."""
-    try:
-        yield
-    except APIError as error:
-        raise UnreachableError(f"the Docker engine at {address}: {_said(error)}") from None
-    except (DockerException, RequestException, OSError) as error:
-        raise UnreachableError(_silence(address, error), hint=_ADVICE) from None
-
-
-def _silence(address: str, error: BaseException) -> str:
-    """That there was no answer, and what went wrong first: the SDK wraps it three times over."""
-    while (deeper := error.__cause__ or error.__context__) is not None:
-        error = deeper
-    return f"the Docker engine at {address} does not answer: {error}"

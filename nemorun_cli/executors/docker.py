@@ -3,8 +3,7 @@
 import json
 import os
 import shutil
-import time
-from collections.abc import Callable, Iterator, Sequence
+from collections.abc import Iterator, Sequence
 from contextlib import suppress
 from dataclasses import dataclass
 from pathlib import Path, PurePath
@@ -14,7 +13,7 @@ from nemorun_cli import jobfolder, joblogs, processes, workfiles, wrappers
 from nemorun_cli.containers.arguments import container_name
 from nemorun_cli.containers.asking import DockerResources, checked
 from nemorun_cli.containers.engine import PATIENT, QUICK, Engine
-from nemorun_cli.core.errors import MissingExtraError, RefusedError, UnreachableError
+from nemorun_cli.core.errors import RefusedError, UnreachableError
 from nemorun_cli.core.jobs import (
     JobFile,
     JobHandle,
@@ -26,8 +25,6 @@ from nemorun_cli.core.jobs import (
 )
 
 _VERDICT_SIZE = 512
-_PATIENCE = 60
-"""Seconds that an engine may be away while somebody follows a job's output."""
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -70,44 +67,53 @@ class DockerExecutor:
         MissingExtraError where the SDK that submits is not installed.
         """
         from nemorun_cli.containers.arguments import arguments, as_text, home_of
-        from nemorun_cli.containers.hosts import refuse_remote
+        from nemorun_cli.containers.hosts import refuse_remote, require_sdk
         from nemorun_cli.containers.script import docker_script
         from nemorun_cli.payload import payload_files, recorder_files
 
-        _require_sdk()
+        require_sdk()
         refuse_remote(self.docker_host)
         ask = checked(self._asked(spec))
         directory = self.directory(spec.key)
+        names = [container_name(spec.key, node) for node in range(ask.nodes)]
         files = {
-            "job.sh": docker_script(spec, ask, directory),
-            "container.json": as_text(arguments(spec, ask, directory)),
+            "job.sh": docker_script(spec, ask, directory, names[0]),
+            **{
+                _given(node): as_text(arguments(spec, ask, directory, node))
+                for node in range(ask.nodes)
+            },
             "exit.json.part": " " * _VERDICT_SIZE,
             "ready": "",
             f"{Path(home_of(directory)).name}/.keep": "",
         }
         plain = spec.argv is not None and ask.launcher == "plain"
         files |= recorder_files() if plain else payload_files(spec.config)
+        if ask.nodes > 1:
+            files["nodes/.keep"] = ""
         if spec.after:
             files["waiting"] = "".join(f"{d.condition} {d.run_id}\n" for d in spec.after)
         code = spec.code
         links = {entry: f"{code.path}/{entry}" for entry in code.entries} if code else {}
-        name = container_name(spec.key)
         return Plan(
             files=files,
             links={**links, **spec.links},
-            commands=(("docker", "create", "container.json"), ("docker", "start", name)),
+            commands=(
+                *([("docker", "network", "create", names[0])] if ask.nodes > 1 else []),
+                *(("docker", "create", _given(node)) for node in range(ask.nodes)),
+                *(("docker", "start", name) for name in names),
+            ),
             directory=directory,
         )
 
     def submit(self, spec: JobSpec) -> JobHandle:
-        """Make the job's folder, then the container, and start it.
+        """Make the job's folder, then the container, or one for each node, and start it.
 
         The folder's rename decides which of several submissions on this machine is the one; the
         container's name does so for the engine.
         """
         from nemorun_cli.containers.script import SECRETS, secrets_text
         from nemorun_cli.containers.settling import give_up
-        from nemorun_cli.containers.submitting import started_container
+        from nemorun_cli.containers.submitting import SLOW, started_job
 
         plan = self.plan(spec)
         folder = Path(plan.directory)
@@ -120,10 +126,11 @@ class DockerExecutor:
             with suppress(UnreachableError):
                 give_up(self._engine(), folder)
 
-        remembered = started_container(
-            self.docker_host,
-            json.loads(plan.files["container.json"]),
-            pull=self._asked(spec).pull,
+        ask = self._asked(spec)
+        remembered = started_job(
+            self._engine(SLOW),
+            [json.loads(plan.files[_given(node)]) for node in range(ask.nodes)],
+            pull=ask.pull,
             give_up=refused,
         )
         jobfolder.write(folder / "started.json", remembered)
@@ -168,7 +175,10 @@ class DockerExecutor:
         folder = Path(self.directory(handle.key))
         if not follow:
             return joblogs.read_logs(folder, tail=tail, rank=rank)
-        return joblogs.follow_logs(folder, self._end_of(handle), tail=tail, rank=rank)
+        from nemorun_cli.containers.following import end_of
+
+        ended = end_of(folder, lambda: self.poll([handle])[handle].state.terminal)
+        return joblogs.follow_logs(folder, ended, tail=tail, rank=rank)
 
     def cancel(self, handle: JobHandle) -> None:
         """Leave the mark and signal the container's shell, which ends the payload."""
@@ -181,13 +191,14 @@ class DockerExecutor:
 
     def wait(self, handles: Sequence[JobHandle], *, timeout: float) -> None:
         """Sleep until one of the jobs' folders changes."""
+        from nemorun_cli.containers.following import has_spoken
         from nemorun_cli.watching import Watcher
 
         folders = [Path(self.directory(handle.key)) for handle in handles]
         with Watcher() as watcher:
             for folder in folders:
                 watcher.add(folder)
-            if not any(_has_spoken(folder) for folder in folders):
+            if not any(has_spoken(folder) for folder in folders):
                 watcher.wait(timeout)
 
     def metrics(self, handle: JobHandle, *, tail: int | None = None) -> Iterator[dict[str, Any]]:
@@ -237,28 +248,6 @@ class DockerExecutor:
         found = statuses(self._engine(timeout), Path(self.job_dir), keys)
         return {handle: found[handle.key] for handle in handles}
 
-    def _end_of(self, handle: JobHandle) -> Callable[[], bool]:
-        """Whether the job has ended; the engine is asked once a second, and may be away."""
-        folder = Path(self.directory(handle.key))
-        asked = answered = time.monotonic()
-
-        def ended() -> bool:
-            nonlocal asked, answered
-            now = time.monotonic()
-            if not _has_spoken(folder) and now - asked < 1:
-                return False
-            asked = now
-            try:
-                over = self.poll([handle])[handle].state.terminal
-            except UnreachableError:
-                if now - answered > _PATIENCE:
-                    raise
-                return False
-            answered = now
-            return over
-
-        return ended
-
     def _asked(self, spec: JobSpec) -> DockerResources:
         if isinstance(spec.resources, DockerResources):
             return spec.resources
@@ -283,20 +272,10 @@ class DockerExecutor:
         return found
 
 
+def _given(node: int) -> str:
+    """The file with what a node's container is created with."""
+    return f"container{node}.json" if node else "container.json"
+
+
 def _has_started(folder: Path) -> bool:
     return (folder / "accepted").exists() or (folder / "started.json").exists()
-
-
-def _has_spoken(folder: Path) -> bool:
-    """Whether the job has told its end."""
-    return any((folder / name).exists() for name in ("last_words.json", "exit.json"))
-
-
-def _require_sdk() -> None:
-    from importlib.util import find_spec
-
-    if find_spec("docker") is None:
-        raise MissingExtraError(
-            "the executor 'docker' needs the package 'docker', which is not installed",
-            hint="pip install 'nemorun-cli[docker]'",
-        )

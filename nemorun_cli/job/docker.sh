@@ -18,11 +18,13 @@ oom_kills() {
         2>/dev/null | head -n 1
 }
 
-judge() {
-    oom_now=$(oom_kills)
-    [ "$code" = 0 ] || [ "${oom_now:-0}" -le "${oom_seen:-0}" ] || reason='"oom"'
-    oom_seen=$oom_now
+# judge_memory: whether that has happened to the payload that has ended, and it failed.
+judge_memory() {
+    oom_before=$oom_seen oom_seen=$(oom_kills)
+    [ "$code" != 0 ] && [ "${oom_seen:-0}" -gt "${oom_before:-0}" ]
 }
+
+judge() { judge_memory && reason='"oom"'; }
 
 # outcome_of DIR: ok, notok or waiting. Another container's processes cannot be seen from here: one
 # that was killed before it could say how it ended is known to have once somebody has looked.

@@ -164,21 +164,26 @@ end_leftovers() {
     done
 }
 
+# run_logged NAME: the payload, in the background, with its output in the logs of this name.
+run_logged() {
+    logs="$run_dir/logs/$attempt"
+    if [ "$stream" = 1 ]; then
+        run_payload </dev/null 2>&1 &
+    elif [ "$split_streams" = 1 ]; then
+        run_payload </dev/null >>"$logs/$1.log" 2>>"$logs/$1.err" &
+    else
+        run_payload </dev/null >>"$logs/$1.log" 2>&1 &
+    fi
+    payload=$!
+}
+
 start_payload() {
     attempt=$((attempt + 1))
     while [ -e "logs/$attempt/started" ]; do attempt=$((attempt + 1)); done
     mkdir -p "logs/$attempt" && : >"logs/$attempt/started"
     started_at=$(date +%s)
-    logs="$run_dir/logs/$attempt"
-    if [ "$stream" = 1 ]; then
-        tell "{\"attempt\":$attempt,\"started_at\":$started_at}"
-        run_payload </dev/null 2>&1 &
-    elif [ "$split_streams" = 1 ]; then
-        run_payload </dev/null >>"$logs/$log_name.log" 2>>"$logs/$log_name.err" &
-    else
-        run_payload </dev/null >>"$logs/$log_name.log" 2>&1 &
-    fi
-    payload=$!
+    tell "{\"attempt\":$attempt,\"started_at\":$started_at}"
+    run_logged "$log_name"
     begun=$(start_of "$payload")
     note "{\"attempt\":$attempt,\"started_at\":$started_at,\"session\":$payload,\"session_start\":${begun:-0}}"
     [ "$time_limit" = 0 ] || timer "$time_limit" USR1

@@ -53,9 +53,12 @@ def docked(engine: TestEngine, nemorun: Nemorun) -> Iterator[Nemorun]:
 
 
 def _clean(engine: TestEngine, jobs: Path) -> None:
-    """Remove what a test has left: these jobs' containers and no others."""
-    for each in engine.api.containers(f"nemorun.jobs={jobs}"):
+    """Remove what a test has left: what is these jobs', and nothing else."""
+    label = f"nemorun.jobs={jobs}"
+    for each in engine.api.containers(label):
         engine.api.remove(each["Id"], running=True)
+    for name in engine.networks(label):
+        engine.api.remove_network(name)
 
 
 @contextmanager

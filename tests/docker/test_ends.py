@@ -148,6 +148,33 @@ def test_an_engine_that_goes_tells_the_truth_when_it_is_back(
 
 
 @pytest.mark.disturbs
+@pytest.mark.parametrize("how", ["stop", "crash"])
+def test_jobs_outlive_an_engine_that_lets_them(
+    executor: DockerExecutor, engine: TestEngine, until: Until, how: str
+) -> None:
+    script = "echo up; until [ -e go ]; do sleep 0.1; done; echo done"
+    with engine.live_restore():
+        one, two = (
+            executor.submit(
+                new_spec("sh", "-c", script, workdir="", resources=InTheImage(nodes=nodes))
+            )
+            for nodes in (1, 2)
+        )
+        until(lambda: all([*executor.logs(each)] for each in (one, two)))
+
+        engine.do(how)
+        engine.do("start")
+
+        assert {status(executor, each).state for each in (one, two)} == {JobState.RUNNING}
+        for each in (one, two):
+            Path(executor.directory(each.key), "work", "go").touch()
+        for each in (one, two):
+            assert [line.text for line in executor.logs(each, follow=True)] == ["up", "done"]
+            assert status(executor, each).state is JobState.SUCCEEDED
+    assert gone(executor, engine)
+
+
+@pytest.mark.disturbs
 def test_an_engine_that_is_away_changes_nothing_in_the_record(
     docked: Nemorun, engine: TestEngine
 ) -> None:
@@ -176,10 +203,13 @@ def marked(docked: Nemorun, tmp_path: Path) -> Path:
     return folder / "ran"
 
 
-def launch_killed_at(docked: Nemorun, step: int, marks: Path) -> subprocess.CompletedProcess[str]:
+def launch_killed_at(
+    docked: Nemorun, step: int, marks: Path, kind: str = ""
+) -> subprocess.CompletedProcess[str]:
     script = f"echo $NEMORUN_RUN_ID >>{marks}"
+    at = f"{step}:{kind}"
     return subprocess.run(
-        [sys.executable, str(KILLED), str(step), "launch", "command", "--", "sh", "-c", script],
+        [sys.executable, str(KILLED), at, "launch", "command", "--", "sh", "-c", script],
         cwd=docked.cwd,
         env=docked.environment(),
         capture_output=True,

@@ -5,7 +5,9 @@ import os
 import re
 import subprocess
 import sys
+from collections import Counter
 from collections.abc import Sequence
+from concurrent.futures import ThreadPoolExecutor
 from dataclasses import replace
 from pathlib import Path
 
@@ -235,6 +237,21 @@ def test_a_container_is_as_it_was_asked_for(
     assert docked.ok("logs", run_id).splitlines() == ["/in", "box", "512", "0,2 2"]
 
 
+@pytest.mark.parametrize("asked", [False, True])
+def test_proxies_of_dockers_settings_go_along_if_asked_for(docked: Nemorun, *, asked: bool) -> None:
+    (docked.home / ".docker").mkdir()
+    proxies = {"proxies": {"default": {"httpProxy": "http://proxy:3128"}}}
+    (docked.home / ".docker" / "config.json").write_text(json.dumps(proxies))
+    table = json.dumps({"init": False, **({"use_config_proxy": True} if asked else {})})
+    script = 'echo "${HTTP_PROXY-none}"'
+
+    run_id = docked.ok(
+        *("launch", "command", "-x", f"create={table}", "--wait", "--", "sh", "-c", script)
+    )
+
+    assert docked.ok("logs", run_id) == ("http://proxy:3128" if asked else "none")
+
+
 def test_the_image_is_remembered_by_what_it_was(docked: Nemorun, engine: TestEngine) -> None:
     run_id = docked.ok("launch", "command", "--wait", "--", "true")
 
@@ -258,6 +275,7 @@ def test_a_run_waits_for_another(docked: Nemorun) -> None:
     [
         (("image=nowhere.invalid/none:1",), "cannot pull it"),
         (("image=absent", "pull=never"), "docker pull absent"),
+        (("image=A:b:c",), "no name of an image"),
         (("mounts=/not/there",), "has to exist"),
         (("gpus=1", "ulimits=nosuch=1"), "ulimits"),
         (("user=nobody-here",), "nobody-here"),
@@ -282,22 +300,40 @@ def test_what_the_engine_refuses_is_refused(
     assert not list(docked.store.rglob("secrets"))
 
 
-def test_nothing_is_left_of_many_runs_and_cancels(docked: Nemorun, engine: TestEngine) -> None:
-    quick = [docked.start("launch", "command", "--", "sh", "-c", "exit 0") for _ in range(6)]
-    slow = [docked.start("launch", "command", "--", "sleep", "600") for _ in range(6)]
-    for process in (*quick, *slow):
-        process.communicate(timeout=90)
-        assert process.returncode == 0
-    runs = docked.json("list", "--refresh", "now")["runs"]
-    assert isinstance(runs, list)
-    docked.ok("cancel", *(run["id"] for run in runs))
+def test_nothing_is_left_of_fifty_runs_and_cancels(docked: Nemorun, engine: TestEngine) -> None:
+    kinds = {
+        "quick": ("--", "true"),
+        "wrong": ("--", "sh", "-c", "exit 7"),
+        "slow": ("--", "sleep", "600"),
+        "voluminous": ("-x", 'create={"volumes": ["/scratch"]}', "--", "true"),
+        "doubled": ("-x", "nodes=2", "--", "true"),
+    }
+    docked.env["NEMORUN_IMAGE"] = SH
+    names = [*["quick"] * 34, *["slow"] * 10, *["wrong"] * 4, "voluminous", "doubled"]
+
+    def launch(name: str) -> str:
+        return docked.ok("launch", "command", "--name", name, *kinds[name])
+
+    with ThreadPoolExecutor(20) as pool:
+        ids = list(pool.map(launch, names))
+    by_name = {name: ids[number] for number, name in enumerate(names)}
+    mounts = (engine.api.inspect(f"nemorun-{by_name['voluminous']}-1") or {})["Mounts"]
+    (volume,) = [each["Name"] for each in mounts if each["Type"] == "volume"]
+    slow = [run_id for name, run_id in zip(names, ids, strict=True) if name == "slow"]
+    docked.ok("cancel", *slow)
+    docked("wait", *ids)
 
     docked.ok("list")
 
-    after = docked.json("list")["runs"]
-    assert isinstance(after, list)
-    assert sorted(run["state"] for run in after) == ["CANCELLED"] * 6 + ["SUCCEEDED"] * 6
+    runs = docked.json("list")["runs"]
+    assert isinstance(runs, list)
+    ended = Counter((run["state"], run["exit_code"]) for run in runs if run["name"] != "slow")
+    assert ended == {("SUCCEEDED", 0): 36, ("FAILED", 7): 4}
+    assert {run["state"] for run in runs if run["name"] == "slow"} == {"CANCELLED"}
+    assert len(runs) == 50
     assert containers(engine, docked) == []
+    assert engine.networks(f"nemorun.jobs={docked.store}/jobs") == []
+    assert engine.api._known(f"/volumes/{volume}") is None
 
 
 @pytest.mark.torch
@@ -313,6 +349,35 @@ def test_digits_trains_as_it_does_locally(docked: Nemorun) -> None:
     one, other = (docked.ok("logs", each).splitlines()[-1] for each in runs)
     assert "accuracy" in one
     assert one == other
+
+
+LOADING = """
+import torch
+from torch.utils.data import DataLoader
+
+
+class Big(torch.utils.data.Dataset):
+    def __len__(self):
+        return 4
+
+    def __getitem__(self, index):
+        return torch.full((10_000_000,), float(index))
+
+
+for batch in DataLoader(Big(), num_workers=2):
+    print(int(batch.mean()))
+"""
+
+
+@pytest.mark.torch
+def test_workers_of_a_data_loader_have_shared_memory(docked: Nemorun) -> None:
+    """What they hand over is more than the 64 MB that an engine gives unless told otherwise."""
+    venv = Path(sys.prefix)
+    launch = ("launch", "command", "-x", f"mounts={venv}:{venv}:ro", "--wait", "--")
+
+    run_id = docked.ok(*launch, f"{venv}/bin/python", "-c", LOADING, timeout=200)
+
+    assert docked.ok("logs", run_id).split() == ["0", "1", "2", "3"]
 
 
 @pytest.mark.torch

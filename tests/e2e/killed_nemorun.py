@@ -4,7 +4,7 @@
 
 Python tells an audit hook of every file opened, renamed, linked or made, of every process started
 and of every request sent. The first argument says at which of these the process dies; 0 counts them
-instead.
+instead. `3:http.client.send` is the third of this kind.
 """
 
 import os
@@ -34,13 +34,16 @@ CHANGES = frozenset(
 
 
 def main() -> None:
-    limit = int(sys.argv.pop(1))
+    number, _, kind = sys.argv.pop(1).partition(":")
+    limit = int(number)
     seen = 0
 
     def count(event: str, arguments: tuple[object, ...]) -> None:
         nonlocal seen
         writing = event == "open" and isinstance(arguments[2], int) and arguments[2] & WRITING
         if event not in CHANGES and not writing:
+            return
+        if kind not in ("", event):
             return
         seen += 1
         if seen == limit:

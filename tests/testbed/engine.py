@@ -1,7 +1,10 @@
 """The test engine, as tests use it: what `engine.sh` starts, stops and kills."""
 
+import json
 import os
 import subprocess
+from collections.abc import Iterator
+from contextlib import contextmanager
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Self
@@ -46,8 +49,27 @@ class TestEngine:
         """The states of the containers with this label, running or not."""
         return [str(each["State"]) for each in self.api.containers(label)]
 
+    def networks(self, label: str) -> list[str]:
+        """The names of the networks with this label."""
+        query = {"filters": json.dumps({"label": [label]})}
+        return [str(each["Name"]) for each in self.api._json("GET", "/networks", query)]
+
+    @contextmanager
+    def live_restore(self) -> Iterator[None]:
+        """Meanwhile containers outlive the daemon."""
+        settings = self.folder / "daemon.json"
+        before = settings.read_text()
+        try:
+            settings.write_text(json.dumps({**json.loads(before), "live-restore": True}))
+            self.do("reload")
+            yield
+        finally:
+            settings.write_text(before)
+            self.do("start")
+            self.do("reload")
+
     def do(self, command: str) -> None:
-        """`stop`, `start` or `crash`."""
+        """`stop`, `start`, `crash` or `reload`."""
         done = _script(command, timeout=120)
         assert done.returncode == 0, done.stderr
 

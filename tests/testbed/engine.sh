@@ -9,6 +9,7 @@
 #   engine.sh status     exits with 0 when it is up
 #   engine.sh stop, start                ends the daemon politely; starts it again
 #   engine.sh crash      ends the daemon at once, as a crash does
+#   engine.sh reload     has the daemon read its settings anew
 #
 # Everything is below NEMORUN_TESTBED/docker. Needs root; exits with 3 where the engine cannot be.
 set -euo pipefail
@@ -69,6 +70,8 @@ stop() { end dockerd; }
 
 crash() { end dockerd KILL; }
 
+reload() { kill -s HUP "$(cat "$(pid_file dockerd)")"; }
+
 down() {
     rm -f "$BED/kept"
     remove_containers
@@ -110,6 +113,6 @@ locked() { # One at a time.
 case ${1:-} in
 status) is_up ;;
 keep) locked "$@" && touch "$BED/kept" && up ;;
-up | down | purge | stop | start | crash) locked "$@" && "$1" ;;
+up | down | purge | stop | start | crash | reload) locked "$@" && "$1" ;;
 *) sed -n '2,/^set/s/^# \{0,1\}//p' "$0" >&2 && exit 64 ;;
 esac

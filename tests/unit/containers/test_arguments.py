@@ -3,10 +3,12 @@
 from pathlib import Path
 from typing import Any
 
+import docker
 import pytest
 
 from nemorun_cli.containers.arguments import arguments
 from nemorun_cli.containers.asking import DockerResources, checked, gpu_count, size
+from nemorun_cli.containers.body import body_of, only_sdk_knows
 from nemorun_cli.core.errors import MissingExtraError, SpecError
 from nemorun_cli.core.jobs import Code, Dependency, JobHandle, JobSpec
 from nemorun_cli.executors.docker import DockerExecutor
@@ -15,9 +17,9 @@ from nemorun_cli.testing import new_spec
 DIRECTORY = "/store/jobs/key-1"
 
 
-def given(spec: JobSpec | None = None, **settings: Any) -> dict[str, Any]:
+def given(spec: JobSpec | None = None, node: int = 0, **settings: Any) -> dict[str, Any]:
     ask = checked(DockerResources(image="img", **settings))
-    return arguments(spec or new_spec("true"), ask, DIRECTORY)
+    return arguments(spec or new_spec("true"), ask, DIRECTORY, node)
 
 
 def targets(found: dict[str, Any]) -> dict[str, bool]:
@@ -76,14 +78,68 @@ def test_a_command_without_a_project_sees_the_folder_it_was_typed_in() -> None:
 def test_gpus_are_asked_for_by_number_or_by_name(gpus: str, count: int, ids: list[str]) -> None:
     (request,) = given(gpus=gpus)["device_requests"]
 
-    assert (request["count"], request["device_ids"]) == (count, ids)
-    assert request["capabilities"] == [["gpu"]]
+    assert (request["Count"], request["DeviceIDs"]) == (count, ids)
+    assert request["Capabilities"] == [["gpu"]]
 
 
 def test_a_job_with_gpus_may_lock_memory() -> None:
     assert {"Name": "memlock", "Soft": -1, "Hard": -1} in given(gpus_per_node=1)["ulimits"]
     only = given(gpus="1", ulimits=("nofile=1024:2048",))["ulimits"]
     assert only == [{"Name": "nofile", "Soft": 1024, "Hard": 2048}]
+
+
+@pytest.mark.parametrize(
+    ("settings", "dealt"),
+    [
+        ({"gpus_per_node": 2}, [["0", "1"], ["2", "3"]]),
+        ({"gpus": "1"}, [["0"], ["1"]]),
+        ({"gpus": "device=3,1,5,7"}, [["3", "1"], ["5", "7"]]),
+    ],
+)
+def test_no_two_nodes_have_the_same_gpu(settings: dict[str, Any], dealt: list[list[str]]) -> None:
+    requests = [given(node=node, nodes=2, **settings)["device_requests"] for node in (0, 1)]
+
+    assert [each["DeviceIDs"] for (each,) in requests] == dealt
+
+
+def test_nodes_share_a_network_and_the_first_ones_process_ids() -> None:
+    spec = new_spec("true")
+
+    first, second = (given(spec, node=node, nodes=2) for node in (0, 1))
+
+    assert first["network"] == second["network"] == first["name"] == f"nemorun-{spec.key}"
+    assert second["name"] == f"nemorun-{spec.key}-node1"
+    assert second["pid_mode"] == f"container:{first['name']}"
+    assert "pid_mode" not in first
+    assert second["labels"].items() - first["labels"].items() == {("nemorun.node", "1")}
+
+
+@pytest.mark.parametrize(
+    "settings",
+    [
+        {},
+        {"nodes": 2, "gpus_per_node": 1},
+        {"gpus": "all", "cpus": 1.5, "memory": "1g", "ipc": "host", "network": "host"},
+        {"mounts": ("/data:/in:ro", "cache:/c"), "extra_hosts": ("db:10.0.0.5",), "user": "0:0"},
+        {"ulimits": ("nofile=1:2",), "labels": ("team=vision",), "entrypoint": "tini -g --"},
+    ],
+)
+def test_the_engine_is_told_what_the_sdk_would_tell_it(settings: dict[str, Any]) -> None:
+    found = given(node=settings.get("nodes", 1) - 1, **settings)
+    client = docker.DockerClient(base_url="unix:///nowhere", version="1.41")
+    told: dict[str, Any] = {}
+    client.api.create_container_from_config = lambda body, *_: {"Id": told.update(body)}
+    client.api.inspect_container = lambda _: {}
+    client.containers.create(**found)
+
+    ours = body_of(found)
+    ours_host, host = ours.pop("HostConfig"), told.pop("HostConfig")
+    assert not only_sdk_knows(found)
+    assert ours == {name: told[name] for name in ours}
+    assert {name: value for name, value in host.items() if value} == {
+        "NetworkMode": "default",
+        **ours_host,
+    }
 
 
 def test_gpus_are_counted() -> None:
@@ -149,7 +205,11 @@ def test_further_arguments_are_passed_through() -> None:
         ({"extra_hosts": ("db",)}, "extra_hosts: 'db'"),
         ({"workdir": "src"}, "workdir: 'src'"),
         ({"entrypoint": "'"}, "entrypoint"),
-        ({"nodes": 2}, "one node"),
+        ({"nodes": 0}, "one node or more"),
+        ({"nodes": 2, "network": "host"}, "network: 2 nodes"),
+        ({"nodes": 2, "create": {"pid_mode": "host"}}, "pid_mode"),
+        ({"nodes": 2, "gpus": "all"}, "all GPUs"),
+        ({"nodes": 2, "gpus": "device=0,1,2"}, "evenly"),
         ({"create": {"restart_policy": {"Name": "always"}}}, "restart_policy"),
         ({"create": {"auto_remove": True}}, "auto_remove"),
         ({"create": {"mem_limit": "1g"}}, "mem_limit"),
@@ -190,7 +250,7 @@ def test_a_plan_holds_no_secret_and_torchrun_as_many_ranks_as_gpus(tmp_path: Pat
 def test_a_missing_sdk_is_named_before_anything_is_written(
     tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    monkeypatch.setattr("importlib.util.find_spec", lambda _: None)
+    monkeypatch.setattr("nemorun_cli.containers.hosts.find_spec", lambda _: None)
     executor = DockerExecutor.here(tmp_path, docker_host="unix:///x")
 
     with pytest.raises(MissingExtraError) as missing:
