@@ -82,7 +82,8 @@ class SlurmExecutor:
         if needs_worker(spec, ask):
             from nemorun_cli.payload import payload_files
 
-            files |= payload_files(spec.config)
+            ray = ("raynode.py", "raymachine.py") if ask.ray else ()
+            files |= payload_files(spec.config, *ray)
         options = sbatch_options(
             ask,
             name=f"nemorun-{spec.run_id}",

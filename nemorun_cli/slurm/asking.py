@@ -78,6 +78,8 @@ class SlurmResources(Resources):
     clusters: str | None = setting(None, "clusters of a federation or multi-cluster site (-M)")
     setup: str = setting("", "lines of sh that run before the payload, once, on the first node")
     modules: tuple[str, ...] = setting((), "environment modules to load before that")
+    ray: bool = setting(False, "a cluster of Ray on the job's nodes, for the run alone")  # noqa: FBT003
+    ray_timeout: int = setting(300, "time in which all nodes must have Ray", kind="duration")
     runtime: str = setting("none", "what the tasks run in", choices=RUNTIMES)
     venv: str | None = setting(None, "folder of a virtual environment; with runtime=venv")
     image: str | None = setting(None, "container image; with runtime=pyxis or apptainer")
@@ -107,24 +109,40 @@ def checked(ask: SlurmResources) -> SlurmResources:
         raise SpecError(f"runtime={ask.runtime} needs an image", hint="-x image=NAME or PATH")
     if ask.runtime == "venv" and not ask.venv:
         raise SpecError("runtime=venv needs a folder", hint="-x venv=PATH")
-    if ask.launcher == "torchrun" and (ask.ntasks or ask.ntasks_per_node):
-        raise SpecError(
-            "ntasks and ntasks_per_node go with launcher=plain",
-            hint="torchrun starts one agent a node, and nproc processes from it",
-        )
     if ask.image and ask.image.endswith(".sqsh") and not ask.image.startswith("/"):
         raise SpecError(f"image: {ask.image!r} is no absolute path", hint="where the nodes see it")
-    if ask.ntasks_per_node and ask.nproc > 1:
-        raise SpecError("nproc and ntasks_per_node mean the same here", hint="set one of them")
+    _check_tasks(ask)
     warning = signal_name(ask)
     if f"SIG{warning}" not in signal.Signals.__members__ and not warning.isdecimal():
         raise SpecError(f"signal expects the name of a signal, got {ask.signal!r}", hint="USR2")
     return ask
 
 
+def _check_tasks(ask: SlurmResources) -> None:
+    if ask.launcher == "torchrun" and (ask.ntasks or ask.ntasks_per_node):
+        raise SpecError(
+            "ntasks and ntasks_per_node go with launcher=plain",
+            hint="torchrun starts one agent a node, and nproc processes from it",
+        )
+    if ask.ntasks_per_node and ask.nproc > 1:
+        raise SpecError("nproc and ntasks_per_node mean the same here", hint="set one of them")
+    alone = {"launcher": "plain", "nproc": 1, "ntasks": None, "ntasks_per_node": None}
+    for name, unset in alone.items():
+        if ask.ray and getattr(ask, name) != unset:
+            raise SpecError(
+                f"{name}={getattr(ask, name)} does not go with ray=true",
+                hint="the run is one process, the driver; its tasks and actors are on all nodes",
+            )
+
+
+def one_a_node(ask: SlurmResources) -> bool:
+    """Whether srun starts one agent on each node, which starts the rest: torchrun's, or Ray's."""
+    return ask.ray or ask.launcher != "plain"
+
+
 def tasks(ask: SlurmResources) -> int:
     """How many tasks srun starts: one agent a node, or what was asked for."""
-    if ask.launcher != "plain":
+    if one_a_node(ask):
         return ask.nodes
     return ask.ntasks or ask.nodes * (ask.ntasks_per_node or ask.nproc)
 
@@ -149,7 +167,7 @@ def sbatch_options(
         f"--signal=B:USR2@{lead(ask)}",
         f"--nodes={ask.nodes}",
     ]
-    if ask.launcher != "plain":
+    if one_a_node(ask):
         options.append("--ntasks-per-node=1")
     else:
         options += _task_options(ask)
@@ -174,7 +192,7 @@ def srun_options(ask: SlurmResources) -> list[str]:
     """
     options = ["--kill-on-bad-exit=1", "--export=ALL", f"--nodes={ask.nodes}"]
     options.append(f"--ntasks={tasks(ask)}")
-    if ask.launcher != "plain":
+    if one_a_node(ask):
         options.append("--ntasks-per-node=1")
     if ask.cpus_per_task is not None:
         options.append(f"--cpus-per-task={ask.cpus_per_task}")
