@@ -53,7 +53,7 @@ def main(rank: Any, machine: Any, argv: Sequence[str]) -> int:  # noqa: ANN401
     `rank` is worker.py's word for this process, `machine` the module raymachine.
     """
     if importlib.util.find_spec("ray") is None:
-        return told(rank, "import_error", f"{sys.executable} has no package ray")
+        return told(rank, "import_error", f"{sys.executable} has no ray: set `python` or `venv`")
     machine.adopt_orphans()
     node = Node(machine, int(rank.attempt), time.monotonic() + float(argv[0]))
     for number in SIGNALS:
@@ -225,7 +225,7 @@ class Node:
 
     def _said(self) -> str:
         lines = [line.strip() for line in self._output().splitlines()]
-        return " ".join(filter(None, lines[-20:]))[-1000:]
+        return " ".join(filter(None, lines[-20:]))[-1000:] or "it says nothing"
 
 
 class Others:
