@@ -5,12 +5,12 @@ import os
 import signal
 import sys
 from collections.abc import Callable
-from contextlib import suppress
 from dataclasses import replace
 from pathlib import Path
 
 import pytest
 
+from tests.conftest import living
 from tests.slurm.users import SAVES, User, having
 
 # Ray's own processes need a gigabyte.
@@ -79,7 +79,7 @@ def test_a_recipe_trains_over_the_nodes_as_it_does_alone(here: User) -> None:
     assert run["metrics"]["step"] == expected["step"]
     assert run["metrics"]["accuracy"] == pytest.approx(expected["accuracy"], abs=0.005)
     assert run["metrics"]["loss"] == pytest.approx(expected["loss"], rel=0.02)
-    assert not processes(run_id)
+    assert not living(run_id)
 
 
 def test_two_jobs_on_one_node_are_two_clusters(here: User, until: Callable[..., None]) -> None:
@@ -90,7 +90,7 @@ def test_two_jobs_on_one_node_are_two_clusters(here: User, until: Callable[..., 
     fails = here.launch(*on_n3, *asked, "command", "--", sys.executable, "-c", FAILS, *files)
     stays = here.launch(*on_n3, "command", "--", sys.executable, "-c", INTRUDES, *files)
     run = here.ended(fails, seconds=180)
-    os.kill(int(processes(stays, "--ray")[0]), signal.SIGKILL)
+    os.kill(living(stays, "--ray")[0], signal.SIGKILL)
     killed = here.ended(stays)
 
     assert (run["state"], run["exit_code"], run["attempt"]) == ("FAILED", 4, 2)
@@ -104,11 +104,8 @@ def test_two_jobs_on_one_node_are_two_clusters(here: User, until: Callable[..., 
     assert said(here, stays)[1:] == ["refused"]
     assert not Path(known[0]["folder"]).exists()
     assert not Path(known[1]["folder"]).exists()
-    until(lambda: not processes(stays), 30)  # Slurm ends them.
-    assert not [
-        *processes(fails),
-        *(each for one in known for each in processes("", one["folder"])),
-    ]
+    until(lambda: not living(stays), 30)  # Slurm ends them.
+    assert not living(fails)
 
 
 def test_a_cluster_starts_anew_with_its_job_and_ends_with_it(here: User) -> None:
@@ -119,7 +116,7 @@ def test_a_cluster_starts_anew_with_its_job_and_ends_with_it(here: User) -> None
     here.cluster.admin("scontrol", "requeue", here.job(run_id))
     here.cluster.start_now(here.job(run_id))
     here.until_said(run_id, "up", attempt=2)
-    between = processes(run_id, "raylet")
+    between = living(run_id, "raylet")
     done = here("cancel", run_id)
 
     assert done.code == 0, done.err
@@ -127,7 +124,7 @@ def test_a_cluster_starts_anew_with_its_job_and_ends_with_it(here: User) -> None
     first, second = said(here, run_id, 1), said(here, run_id, 2)
     assert (len(between), second[1:]) == (2, ["up", "saved"])
     assert first[0].split()[1] != second[0].split()[1]
-    assert not processes(run_id)
+    assert not living(run_id)
 
 
 def test_a_python_without_ray_is_told(here: User) -> None:
@@ -152,15 +149,3 @@ def said(user: User, run_id: str, attempt: int = 1) -> list[str]:
     """The lines of the driver's own log."""
     path = user.folder(run_id) / "logs" / str(attempt) / "0.log"
     return path.read_text().splitlines() if path.exists() else []
-
-
-def processes(run_id: str, word: str = "") -> list[str]:
-    """The processes of a run, of all nodes, whose command lines have this word."""
-    key = f"NEMORUN_KEY={run_id}-1".encode()
-    found = []
-    for path in Path("/proc").glob("[0-9]*/environ"):
-        with suppress(OSError):
-            ours = not run_id or key in path.read_bytes().split(b"\0")
-            if ours and word.encode() in path.with_name("cmdline").read_bytes():
-                found.append(path.parent.name)
-    return found
