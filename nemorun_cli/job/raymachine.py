@@ -35,10 +35,15 @@ def free_ports(job: int, attempt: int) -> Iterator[dict[str, int]]:
     """Ports that nobody here listens at, by Ray's names; those first that no job near it has."""
     names = (*HEAD_PORTS, *NODE_PORTS)
     for turn in range(BLOCKS):
-        first = FIRST_PORT + (job * 7 + attempt + turn * 501) % BLOCKS * BLOCK
+        first = first_port(job, attempt + turn * 501)
         block = range(first, first + len(names))
         if all(map(is_free, block)):
             yield dict(zip(names, block))  # noqa: B905
+
+
+def first_port(job: int, attempt: int) -> int:
+    """Where the ports of an attempt begin, of seven of each job before others' follow."""
+    return FIRST_PORT + (job * 7 + attempt) % BLOCKS * BLOCK
 
 
 def is_free(port: int) -> bool:
