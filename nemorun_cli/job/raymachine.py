@@ -29,6 +29,7 @@ NODE_PORTS = (
 LEAST_STORE = 80_000_000
 PATIENCE = 10
 _SUBREAPER, _DEATH_SIGNAL = 36, 1  # prctl(2)
+_LIBC = ctypes.CDLL(None)
 
 
 def free_ports(job: int, attempt: int) -> Iterator[dict[str, int]]:
@@ -102,12 +103,12 @@ def made_private(folder: str) -> str:
 
 def adopt_orphans() -> None:
     """Become the parent of all that descends from this process and loses its own."""
-    ctypes.CDLL(None).prctl(_SUBREAPER, 1, 0, 0, 0)
+    _LIBC.prctl(_SUBREAPER, 1, 0, 0, 0)
 
 
 def of_this_process() -> None:
     """Of a child that is to begin: it ends with its parent, and is not who a job is warned for."""
-    ctypes.CDLL(None).prctl(_DEATH_SIGNAL, int(signal.SIGTERM), 0, 0, 0)
+    _LIBC.prctl(_DEATH_SIGNAL, int(signal.SIGTERM), 0, 0, 0)
     for number in (signal.SIGUSR1, signal.SIGUSR2):
         signal.signal(number, signal.SIG_IGN)
 

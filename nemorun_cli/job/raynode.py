@@ -20,6 +20,7 @@ import tempfile
 import threading
 import time
 from contextlib import suppress
+from multiprocessing import AuthenticationError
 from multiprocessing.connection import Client, Listener, answer_challenge, deliver_challenge
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
@@ -62,6 +63,8 @@ def main(rank: Any, machine: Any, argv: Sequence[str]) -> int:  # noqa: ANN401
         return node.lead(argv[1:]) if rank.node == 0 else node.follow(rank.node)
     except NoRayError as error:
         return told(rank, "exit", str(error))
+    except (OSError, EOFError) as error:  # A disk is full, or the first node is gone.
+        return told(rank, "exit", f"this node's part of Ray: {error}")
     except ToldToEndError:
         return 128 + signal.SIGTERM
     finally:
@@ -146,7 +149,7 @@ class Node:
         while True:
             try:
                 return Client(self.meeting, authkey=self.token)
-            except (OSError, EOFError):  # It does not listen yet.
+            except (OSError, EOFError, AuthenticationError):  # It does not listen yet.
                 self._wait(f"the first node, {self.meeting[0]}, cannot be reached")
 
     def _word(self, head: Connection) -> bytes:
@@ -240,7 +243,7 @@ class Others:
         try:
             self._listener = Listener(("", port), backlog=1024)
         except OSError as error:
-            raise NoRayError(f"port {port} of the first node: {error.strerror}") from None
+            raise NoRayError(f"port {port} on the first node: {error.strerror}") from None
         threading.Thread(target=self._listen, daemon=True).start()
 
     def tell(self, word: Mapping[str, str]) -> None:
