@@ -79,13 +79,14 @@ def test_a_launch_killed_anywhere_leaves_the_truth(rayed: Nemorun, cluster: RayC
     assert {run["state"] for run in runs if not known[run["id"]]} <= {"SUBMITTING"}
 
 
+@pytest.mark.timeout(600)
 def test_twenty_launches_at_once_are_twenty_jobs(rayed: Nemorun, cluster: RayCluster) -> None:
     launch = ("launch", "command", "--", "sh", "-c", 'echo "$NEMORUN_RUN_ID"')
     started = [rayed.start(*launch) for _ in range(20)]
     told = [process.communicate(timeout=120) for process in started]
 
     ids = [out.strip() for out, _ in told]
-    waited = rayed("wait", *ids, timeout=200)
+    waited = rayed("wait", *ids, timeout=280)
 
     assert [process.returncode for process in started] == [0] * 20, [err for _, err in told]
     assert waited.code == 0
