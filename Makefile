@@ -7,7 +7,8 @@ BIN := $(VENV)/bin
 STAMP := $(VENV)/.installed
 export NEMORUN_REQUIRE_BACKENDS ?=
 
-.PHONY: help demo test check lint types imports golden completions bench bench-docker bench-slurm fuzz build clean machine \
+.PHONY: help demo test check lint types imports golden completions bench bench-docker bench-slurm bench-ray \
+	fuzz build clean machine \
 	testbed testbed-down
 
 help: ## list the targets
@@ -67,6 +68,9 @@ bench-docker: $(STAMP) ## measure what a launch costs beside docker run, on the 
 
 bench-slurm: $(STAMP) ## measure what a launch costs beside Slurm, on the test cluster
 	tests/testbed/with_cluster.sh $(BIN)/python -m tests.benchmarks.slurm
+
+bench-ray: $(STAMP) ## measure what a launch costs beside Ray's own client, on the test cluster
+	sh tests/testbed/with_ray.sh $(BIN)/python -m tests.benchmarks.ray
 
 fuzz: $(STAMP) ## feed rubbish to the override language, for FUZZ_SECONDS
 	$(BIN)/python -m tests.fuzz.fuzz

@@ -3,10 +3,13 @@
 from pathlib import Path
 
 
-def payload_files(config: str | None) -> dict[str, str]:
-    """Path in the job's folder to text; `config` is the text of config.json, None for a command."""
+def payload_files(config: str | None, *more: str) -> dict[str, str]:
+    """Path in the job's folder to text; `config` is the text of config.json, None for a command.
+
+    `more` are further files of `job/`.
+    """
     job = Path(__file__).with_name("job")
-    files = {name: job / name for name in ("worker.py", "builder.py")}
+    files = {name: job / name for name in ("worker.py", "builder.py", *more)}
     if config is not None:
         files |= {
             "shim/fiddle/__init__.py": job / "shim" / "fiddle.py",

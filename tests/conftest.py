@@ -7,6 +7,7 @@ import subprocess
 import sys
 import time
 from collections.abc import Callable, Iterator
+from contextlib import suppress
 from dataclasses import dataclass, field
 from pathlib import Path
 
@@ -114,6 +115,16 @@ def until() -> Callable[[Callable[[], bool]], None]:
             nap(0.02)
 
     return wait
+
+
+def living(run_id: str, word: str = "") -> list[int]:
+    """The living processes of a run's job whose command lines have this word."""
+    found = []
+    for pid in processes.with_key(f"{run_id}-1"):
+        with suppress(OSError):
+            if word.encode() in Path(f"/proc/{pid}/cmdline").read_bytes():
+                found.append(pid)
+    return found
 
 
 def require(name: str, *, there: bool, why: str) -> None:

@@ -105,6 +105,8 @@ SETTINGS: Mapping[str, Mapping[str, tuple[str, str]]] = {
         "clusters": ("", "clusters of a federation or multi-cluster site (-M)"),
         "setup": ("", "lines of sh that run before the payload, once, on the first node"),
         "modules": ("", "environment modules to load before that"),
+        "ray": ("true|false", "a cluster of Ray on the job's nodes, for the run alone"),
+        "ray_timeout": ("", "time in which all nodes must have Ray"),
         "runtime": ("none|venv|pyxis|apptainer", "what the tasks run in"),
         "venv": ("", "folder of a virtual environment; with runtime=venv"),
         "image": ("", "container image; with runtime=pyxis or apptainer"),

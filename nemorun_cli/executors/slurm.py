@@ -99,7 +99,9 @@ class SlurmExecutor:
         if self.host:
             spec = placed(spec, self.host, self._code_folder())
         directory = self.directory(spec.key)
-        more = payload_files(spec.config) if needs_worker(spec, ask) else recorder_files()
+        ray = ("raynode.py", "raymachine.py") if ask.ray else ()
+        worker = needs_worker(spec, ask)
+        more = payload_files(spec.config, *ray) if worker else recorder_files()
         files = {"job.sh": slurm_script(spec, ask, directory), **more}
         options = sbatch_options(
             ask,

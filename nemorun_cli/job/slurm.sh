@@ -214,3 +214,12 @@ rendezvous() {
     done
     export NEMORUN_HEAD_ADDR="$first" MASTER_ADDR="$first" MASTER_PORT="$port"
 }
+
+# ray_token: what the nodes of this attempt's own Ray show each other, and nobody else can.
+ray_token() {
+    token=$(od -An -N32 -tx1 /dev/urandom | tr -d ' \n')
+    [ "${#token}" = 64 ] || return 1
+    rm -f "$run_dir/ray_token"
+    printf %s "$token" >"$run_dir/ray_token" || return 1
+    export RAY_AUTH_MODE=token RAY_AUTH_TOKEN_PATH="$run_dir/ray_token" RAY_USAGE_STATS_ENABLED=0
+}

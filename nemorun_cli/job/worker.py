@@ -1,6 +1,7 @@
 """Runs what config.json names, beside which it lies; `-- ARGV...` runs a command line instead.
 
-`--agent OPTION...` is torchrun's own process of a node, which starts the ranks there.
+`--agent OPTION...` is torchrun's own process of a node, which starts the ranks there, and
+`--ray SECONDS ARGV...` the one that has a node's part of Ray.
 It is copied into the job, with builder.py alone: standard library only, Python 3.8.
 """
 
@@ -30,6 +31,8 @@ def main(argv: Sequence[str]) -> int:
     """The exit code of this rank, once its target or command has ended."""
     if argv[:1] == ["--agent"]:
         return lead(argv[1:])
+    if argv[:1] == ["--ray"]:
+        return beside("raynode").main(Rank.of_environment(), beside("raymachine"), argv[1:])  # type: ignore[no-any-return]
     rank = Rank.of_environment()
     if rank.own_logs:
         rank.redirect()
@@ -190,7 +193,7 @@ def run(rank: Rank) -> int:
     code = os.environ.get("NEMORUN_CODE_DIR") or os.getcwd()  # noqa: PTH109
     arrange_path(code, str(Path(rank.directory, "shim")))
     terminated = notice_termination()
-    builder = load_builder()(code)
+    builder = beside("builder").Builder(code)
     try:
         builder.run(read_config(Path(rank.directory, "config.json")))
     except KeyboardInterrupt:
@@ -219,16 +222,16 @@ def read_config(path: Path) -> Any:  # noqa: ANN401
         raise ValueError(f"{str(path)!r} cannot be read: {error}") from None
 
 
-def load_builder() -> Any:  # noqa: ANN401
-    """The class that builds configs, from the file beside this one."""
+def beside(name: str) -> Any:  # noqa: ANN401
+    """The module in the file of this name that lies beside this one."""
     # Not by its plain name: that may be the name of a module of the user's.
-    path = os.path.join(HERE, "builder.py")  # noqa: PTH118
-    spec = importlib.util.spec_from_file_location("nemorun_builder", path)
+    path = os.path.join(HERE, f"{name}.py")  # noqa: PTH118
+    spec = importlib.util.spec_from_file_location(f"nemorun_{name}", path)
     assert spec is not None  # noqa: S101
     assert spec.loader is not None  # noqa: S101
     module = sys.modules[spec.name] = importlib.util.module_from_spec(spec)
     spec.loader.exec_module(module)
-    return module.Builder
+    return module
 
 
 def arrange_path(code: str, shim: str) -> None:

@@ -1,8 +1,7 @@
 """What a job may ask Slurm for: its settings, and the options of sbatch and srun they become."""
 
-import shlex
 import signal
-from collections.abc import Collection, Iterator, Mapping, Sequence
+from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass
 from types import MappingProxyType
 from typing import ClassVar
@@ -10,35 +9,12 @@ from typing import ClassVar
 from nemorun_cli.core.errors import SpecError
 from nemorun_cli.core.jobs import Dependency, JobSpec, Reason, Resources, setting
 from nemorun_cli.core.retrying import ENDLESS, counts
+from nemorun_cli.slurm.passing import passed_through
 
 CONTAINERS = ("pyxis", "apptainer")
 RUNTIMES = ("none", "venv", *CONTAINERS)
-_OURS = frozenset(
-    {"array", "wrap", "parsable", "job-name", "comment", "output", "error", "input", "export"}
-    | {"chdir", "test-only", "wait", "requeue", "no-requeue", "signal", "nodes", "help", "usage"}
-    | {"kill-on-bad-exit", "label", "version"},
-)
-"""Options that say what nemorun relies on."""
-_LETTERS = MappingProxyType(
-    dict(
-        pair.split("=")
-        for pair in (
-            *("J=job-name", "o=output", "e=error", "i=input", "D=chdir", "a=array", "W=wait"),
-            *("N=nodes", "l=label", "K=kill-on-bad-exit", "h=help", "V=version", "n=ntasks"),
-            *("c=cpus-per-task", "t=time", "p=partition", "A=account", "q=qos", "C=constraint"),
-            *("x=exclude", "w=nodelist", "b=begin", "d=dependency", "L=licenses", "M=clusters"),
-            *("G=gpus",),
-        )
-    )
-)
-"""The short names of options that nemorun sets itself, always or if the setting is given."""
 _QUEUED_AGAIN = ("auto_resume", Reason.TIME_LIMIT, Reason.PREEMPTED, Reason.NODE_FAILURE)
 """What the job is started again after by Slurm alone."""
-_FLAGS = frozenset(
-    {"hold", "H", "exclusive", "contiguous", "spread-job", "use-min-nodes", "overcommit", "O"}
-    | {"oversubscribe", "s", "no-kill", "k", "reboot", "quiet", "Q", "verbose", "v"},
-)
-"""Options that take no value from the word after them."""
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -88,6 +64,8 @@ class SlurmResources(Resources):
     clusters: str | None = setting(None, "clusters of a federation or multi-cluster site (-M)")
     setup: str = setting("", "lines of sh that run before the payload, once, on the first node")
     modules: tuple[str, ...] = setting((), "environment modules to load before that")
+    ray: bool = setting(False, "a cluster of Ray on the job's nodes, for the run alone")  # noqa: FBT003
+    ray_timeout: int = setting(300, "time in which all nodes must have Ray", kind="duration")
     runtime: str = setting("none", "what the tasks run in", choices=RUNTIMES)
     venv: str | None = setting(None, "folder of a virtual environment; with runtime=venv")
     image: str | None = setting(None, "container image; with runtime=pyxis or apptainer")
@@ -123,19 +101,30 @@ def checked(ask: SlurmResources) -> SlurmResources:
         raise SpecError(f"runtime={ask.runtime} needs an image", hint="-x image=NAME or PATH")
     if ask.runtime == "venv" and not ask.venv:
         raise SpecError("runtime=venv needs a folder", hint="-x venv=PATH")
+    if ask.image and ask.image.endswith(".sqsh") and not ask.image.startswith("/"):
+        raise SpecError(f"image: {ask.image!r} is no absolute path", hint="where the nodes see it")
+    _check_tasks(ask)
+    warning = signal_name(ask)
+    if f"SIG{warning}" not in signal.Signals.__members__ and not warning.isdecimal():
+        raise SpecError(f"signal expects the name of a signal, got {ask.signal!r}", hint="USR2")
+    return ask
+
+
+def _check_tasks(ask: SlurmResources) -> None:
     if ask.launcher == "torchrun" and (ask.ntasks or ask.ntasks_per_node):
         raise SpecError(
             "ntasks and ntasks_per_node go with launcher=plain",
             hint="torchrun starts one agent a node, and nproc processes from it",
         )
-    if ask.image and ask.image.endswith(".sqsh") and not ask.image.startswith("/"):
-        raise SpecError(f"image: {ask.image!r} is no absolute path", hint="where the nodes see it")
     if ask.ntasks_per_node and ask.nproc > 1:
         raise SpecError("nproc and ntasks_per_node mean the same here", hint="set one of them")
-    warning = signal_name(ask)
-    if f"SIG{warning}" not in signal.Signals.__members__ and not warning.isdecimal():
-        raise SpecError(f"signal expects the name of a signal, got {ask.signal!r}", hint="USR2")
-    return ask
+    alone = {"launcher": "plain", "nproc": 1, "ntasks": None, "ntasks_per_node": None}
+    for name, unset in alone.items():
+        if ask.ray and getattr(ask, name) != unset:
+            raise SpecError(
+                f"{name}={getattr(ask, name)} does not go with ray=true",
+                hint="the run is one process, the driver; its tasks and actors are on all nodes",
+            )
 
 
 def _check_starts(ask: SlurmResources) -> None:
@@ -163,9 +152,14 @@ def _requeues(ask: SlurmResources) -> bool:
     return any(found[cause] != "0" for cause in _QUEUED_AGAIN if cause in found)
 
 
+def one_a_node(ask: SlurmResources) -> bool:
+    """Whether srun starts one agent on each node, which starts the rest: torchrun's, or Ray's."""
+    return ask.ray or ask.launcher != "plain"
+
+
 def tasks(ask: SlurmResources) -> int:
     """How many tasks srun starts: one agent a node, or what was asked for."""
-    if ask.launcher != "plain":
+    if one_a_node(ask):
         return ask.nodes
     return ask.ntasks or ask.nodes * (ask.ntasks_per_node or ask.nproc)
 
@@ -190,7 +184,7 @@ def sbatch_options(
         f"--signal=B:USR2@{lead(ask)}",
         f"--nodes={ask.nodes}",
     ]
-    if ask.launcher != "plain":
+    if one_a_node(ask):
         options.append("--ntasks-per-node=1")
     else:
         options += _task_options(ask)
@@ -204,7 +198,7 @@ def sbatch_options(
         options.append("--exclusive")
     if parents := [*map(_awaited, after), *([ask.dependency] if ask.dependency else [])]:
         options.append(f"--dependency={','.join(parents)}")
-    return [*options, *_passed_through(ask.sbatch, "sbatch", options)]
+    return [*options, *passed_through(ask.sbatch, "sbatch", options, _PLAIN_OPTIONS.values())]
 
 
 def srun_options(ask: SlurmResources) -> list[str]:
@@ -215,11 +209,11 @@ def srun_options(ask: SlurmResources) -> list[str]:
     """
     options = ["--kill-on-bad-exit=1", "--export=ALL", f"--nodes={ask.nodes}"]
     options.append(f"--ntasks={tasks(ask)}")
-    if ask.launcher != "plain":
+    if one_a_node(ask):
         options.append("--ntasks-per-node=1")
     if ask.cpus_per_task is not None:
         options.append(f"--cpus-per-task={ask.cpus_per_task}")
-    return [*options, *_passed_through(ask.srun, "srun", options)]
+    return [*options, *passed_through(ask.srun, "srun", options, _PLAIN_OPTIONS.values())]
 
 
 def lead(ask: SlurmResources) -> int:
@@ -251,39 +245,3 @@ def _task_options(ask: SlurmResources) -> Iterator[str]:
     per_node = ask.ntasks_per_node or (ask.nproc if ask.nproc > 1 else None)
     if per_node is not None:
         yield f"--ntasks-per-node={per_node}"
-
-
-def _passed_through(text: str, name: str, options: Sequence[str]) -> Iterator[str]:
-    """The user's own options, of which none may say again what these options say."""
-    try:
-        words = shlex.split(text)
-    except ValueError as error:
-        raise SpecError(f"{name} expects options as typed in a shell: {error}") from None
-    taken = {*_OURS, *(option.lstrip("-").partition("=")[0] for option in options)}
-    takes_value = False
-    for word in words:
-        if _collides(word, taken) or not (word.startswith("-") or takes_value):
-            why = "is set by nemorun itself" if word.startswith("-") else "is no option"
-            raise SpecError(
-                f"{name}: {word!r} {why}", hint="`nemorun executors slurm` lists the settings"
-            )
-        takes_value = _takes_value(word)
-        yield word
-
-
-def _takes_value(word: str) -> bool:
-    """Whether the word after this one belongs to it."""
-    if word.startswith("--"):
-        return "=" not in word and word[2:] not in _FLAGS
-    return word.startswith("-") and len(word) == 2 and word[1] not in _FLAGS  # noqa: PLR2004
-
-
-def _collides(word: str, taken: Collection[str]) -> bool:
-    """Whether this word is one of these options: getopt_long(3) knows it by its beginning, too."""
-    if not word.startswith("--"):
-        return word.startswith("-") and _LETTERS.get(word[1:2]) in taken
-    option = word[2:].partition("=")[0]
-    whole = {*_LETTERS.values(), *_PLAIN_OPTIONS.values()}
-    return option in taken or (
-        option not in whole and any(each.startswith(option) for each in taken)
-    )

@@ -11,6 +11,7 @@ from nemorun_cli.slurm.asking import (
     CONTAINERS,
     SlurmResources,
     lead,
+    one_a_node,
     signal_name,
     srun_options,
     starts,
@@ -67,7 +68,7 @@ def slurm_script(spec: JobSpec, ask: SlurmResources, directory: str) -> str:
 
 def needs_worker(spec: JobSpec, ask: SlurmResources) -> bool:
     """Whether worker.py goes with the job: it builds recipes, and keeps several ranks apart."""
-    return spec.argv is None or ask.launcher != "plain" or tasks(ask) > 1
+    return spec.argv is None or one_a_node(ask) or tasks(ask) > 1
 
 
 def _start(spec: JobSpec, ask: SlurmResources, command: list[str], directory: str) -> Iterator[str]:
@@ -80,7 +81,9 @@ def _start(spec: JobSpec, ask: SlurmResources, command: list[str], directory: st
     if ask.setup:
         yield f"run_setup {shlex.quote(ask.setup)}"
     yield "rendezvous || exit 70"
-    if ask.launcher == "plain" and tasks(ask) > 1:
+    if ask.ray:
+        yield "ray_token || exit 70"
+    if ask.ray or (ask.launcher == "plain" and tasks(ask) > 1):
         yield f"export NEMORUN_RANK_LOGS={2 if ask.split_streams else 1}"
     if ask.runtime == "apptainer":
         yield _APPTAINER
@@ -93,7 +96,7 @@ def _start(spec: JobSpec, ask: SlurmResources, command: list[str], directory: st
 
 def _outputs(ask: SlurmResources) -> Iterator[str]:
     """A lone task writes its own log, in which srun's remarks have no place."""
-    if ask.launcher != "plain" or tasks(ask) > 1:
+    if one_a_node(ask) or tasks(ask) > 1:
         yield "--label"
         return
     yield '--open-mode=append --output="$run_dir/logs/$attempt/0.log"'
@@ -112,6 +115,9 @@ def _command(spec: JobSpec, ask: SlurmResources, directory: str) -> list[str]:
         processes = ask.nproc if ask.nproc > 1 else ask.gpus_per_node or 1
         agent = [*own, f"--nproc-per-node={processes}", "--no-python", *worker]
         return ["sh", "-c", record + _AGENT, "nemorun", *agent]
+    if ask.ray:
+        own += ["--ray", str(ask.ray_timeout)]
+        return ["sh", "-c", record + _ONE, "nemorun", *own, *worker]
     if tasks(ask) > 1:
         return ["sh", "-c", record + _RANKS, "nemorun", *worker]
     return ["sh", "-c", record + _ONE, "nemorun", *(spec.argv or worker)]

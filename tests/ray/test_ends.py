@@ -1,5 +1,8 @@
 """How jobs of a real Ray cluster end, whoever ends them, and what is told of it."""
 
+import json
+import os
+import signal
 import subprocess
 import sys
 from collections.abc import Callable
@@ -12,7 +15,7 @@ from nemorun_cli.core.jobs import JobHandle, JobState, JobStatus, Reason
 from nemorun_cli.executors.ray import RayExecutor
 from nemorun_cli.rayjobs.asking import RayResources
 from nemorun_cli.testing import new_spec
-from tests.conftest import Nemorun
+from tests.conftest import Nemorun, living
 from tests.testbed.raycluster import RayCluster
 
 Until = Callable[..., None]
@@ -74,6 +77,38 @@ def test_a_launch_killed_anywhere_leaves_the_truth(rayed: Nemorun, cluster: RayC
     assert all((run["handle"] is not None) == known[run["id"]] for run in runs)
     # What the cluster does not know may be on its way for a minute.
     assert {run["state"] for run in runs if not known[run["id"]]} <= {"SUBMITTING"}
+
+
+@pytest.mark.timeout(600)
+def test_twenty_launches_at_once_are_twenty_jobs(rayed: Nemorun, cluster: RayCluster) -> None:
+    launch = ("launch", "command", "--", "sh", "-c", 'echo "$NEMORUN_RUN_ID"')
+    started = [rayed.start(*launch) for _ in range(20)]
+    told = [process.communicate(timeout=120) for process in started]
+
+    ids = [out.strip() for out, _ in told]
+    waited = rayed("wait", *ids, timeout=280)
+
+    assert [process.returncode for process in started] == [0] * 20, [err for _, err in told]
+    assert waited.code == 0
+    assert [rayed.ok("logs", each) for each in ids] == ids
+    jobs = cluster.api.jobs()
+    assert all(f"{each}-1" in jobs for each in ids)
+
+
+def test_a_cluster_of_its_own_ends_with_the_run(nemorun: Nemorun, until: Until) -> None:
+    begins = "import ray; ray.init(logging_level='error', num_cpus=1); print('up', flush=True)"
+    launch = ("launch", "-e", "ray", "-x", "grace=5s", "command", "--", sys.executable, "-c")
+    ids = [nemorun.ok(*launch, f"{begins}; import signal; signal.pause()") for _ in range(2)]
+    until(lambda: {nemorun.ok("logs", each) for each in ids} == {"up"}, 120)
+    between = [len(living(each, "raylet")) for each in ids]
+
+    nemorun.ok("cancel", ids[0])
+    wrapper = nemorun.store / "jobs" / f"{ids[1]}-1" / "process.json"
+    os.kill(json.loads(wrapper.read_text())["pid"], signal.SIGKILL)
+    nemorun.ok("cancel", ids[1])
+
+    assert between == [1, 1]
+    until(lambda: not [each for run_id in ids for each in living(run_id)])
 
 
 @pytest.mark.disturbs

@@ -187,6 +187,19 @@ def test_a_run_waits_for_another(rayed: Nemorun) -> None:
 
 
 @pytest.mark.torch
+def test_digits_trains_as_it_does_locally(rayed: Nemorun) -> None:
+    rayed = replace(rayed, cwd=Path(__file__).parents[2])
+    # More threads than free processors take very long.
+    launch = ("launch", "digits(epochs=2)", "--env", "OMP_NUM_THREADS=1", "--wait")
+
+    runs = [rayed.ok(*launch, *where, timeout=200) for where in (("-e", "local"), ())]
+
+    one, other = (rayed.ok("logs", each).splitlines()[-1] for each in runs)
+    assert "accuracy" in one
+    assert one == other
+
+
+@pytest.mark.torch
 def test_digits_trains_over_the_workers(rayed: Nemorun) -> None:
     rayed = replace(rayed, cwd=Path(__file__).parents[2])
     here = rayed.ok("launch", "digits", "-e", "local", "--wait")

@@ -6,10 +6,9 @@ from typing import Any
 import pytest
 
 from nemorun_cli.watching import nap
-from tests.slurm.users import User, brief, having
+from tests.slurm.users import SAVES, User, brief, having
 
 LATER = having(begin="now+1hour")
-SAVES = 'trap "sleep 1; echo saved; exit 0" TERM; echo up; while :; do sleep 0.1; done'
 
 
 def test_a_run_that_waits_is_taken_out_of_the_queue(user: User) -> None:
@@ -30,7 +29,7 @@ def test_a_run_that_waits_is_taken_out_of_the_queue(user: User) -> None:
 def test_a_run_that_is_cancelled_has_its_grace(user: User, nodes: int) -> None:
     run_id = user.sh(SAVES, *having(nodes=nodes, grace="20s"))
     user.until(run_id, "RUNNING")
-    until_said(user, run_id, "up", nodes)
+    user.until_said(run_id, "up", ranks=nodes)
 
     start = time.monotonic()
     done = user("cancel", run_id)
@@ -47,7 +46,7 @@ def test_a_run_that_is_cancelled_has_its_grace(user: User, nodes: int) -> None:
 
 def test_a_run_that_will_not_end_is_ended(user: User) -> None:
     run_id = user.sh('trap "" TERM; echo up; sleep 600', *having(nodes=2, grace="2s"))
-    until_said(user, run_id, "up", 2)
+    user.until_said(run_id, "up", ranks=2)
 
     done = user("cancel", run_id)
 
@@ -59,7 +58,7 @@ def test_a_run_that_will_not_end_is_ended(user: User) -> None:
 def test_many_runs_are_cancelled_at_once(here: User) -> None:
     running = [here.sh("echo up; sleep 600", "--tag", "many") for _ in range(3)]
     waiting = [here.sh("echo up", "--tag", "many", *LATER) for _ in range(3)]
-    until_said(here, running[-1], "up", 1)
+    here.until_said(running[-1], "up")
 
     done = here("cancel", "--tag", "many", "--yes")
 
@@ -115,14 +114,3 @@ def until_given_up(user: User, run_id: str) -> dict[str, Any]:
             return run
         nap(0.3)
     raise AssertionError(brief(run))
-
-
-def until_said(user: User, run_id: str, text: str, ranks: int) -> None:
-    """Wait until each rank has said this."""
-    for rank in range(ranks):
-        path = user.folder(run_id) / f"logs/1/{rank}.log"
-        for _ in range(300):
-            if path.exists() and text in path.read_text():
-                break
-            nap(0.1)
-        assert text in path.read_text()

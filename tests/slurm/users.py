@@ -15,6 +15,8 @@ from nemorun_cli.watching import nap
 from tests.conftest import NEMORUN, Nemorun
 from tests.testbed.cluster import Cluster
 
+SAVES = 'trap "sleep 1; echo saved; exit 0" TERM; echo up; while :; do sleep 0.1; done'
+
 
 @dataclass(frozen=True, kw_only=True)
 class User(Nemorun):
@@ -69,6 +71,16 @@ class User(Nemorun):
                 return run
             nap(0.4)
         raise AssertionError(brief(run))
+
+    def until_said(self, run_id: str, text: str, *, ranks: int = 1, attempt: int = 1) -> None:
+        """Wait until each rank has said this."""
+        for rank in range(ranks):
+            path = self.folder(run_id) / f"logs/{attempt}/{rank}.log"
+            for _ in range(900):
+                if path.exists() and text in path.read_text():
+                    break
+                nap(0.1)
+            assert text in path.read_text()
 
     def job(self, run_id: str) -> str:
         """Slurm's number for the run."""

@@ -76,6 +76,7 @@ CASES: dict[str, dict[str, Any]] = {
     "one node": {},
     "four tasks": {"nproc": 4},
     "torchrun on two nodes": {"nodes": 2, "gpus_per_node": 8, "launcher": "torchrun"},
+    "Ray on two nodes": {"nodes": 2, "cpus_per_task": 8, "ray": True, "ray_timeout": 60},
     "a virtual environment": {"runtime": "venv", "venv": "/home/me/my env"},
     "pyxis": {
         "runtime": "pyxis",
@@ -165,7 +166,7 @@ def test_a_job_that_follows_another_is_handed_over_like_this() -> None:
 
 def test_everything_is_everything() -> None:
     left = {"launcher", "nproc", "link", "python", "retries", "runtime", "venv", "image", "mounts"}
-    left.add("exclude_bad")
+    left |= {"exclude_bad", "ray", "ray_timeout"}
 
     assert {each.name for each in fields(SlurmResources)} - EVERYTHING.keys() == left
 
@@ -311,6 +312,10 @@ def test_a_setting_does_not_pass_through_besides() -> None:
         ({"runtime": "pyxis", "image": "a.sqsh"}, "absolute"),
         ({"launcher": "torchrun", "ntasks": 4}, "ntasks"),
         ({"ntasks_per_node": 4, "nproc": 4}, "nproc"),
+        ({"ray": True, "launcher": "torchrun"}, "launcher=torchrun does not go with ray"),
+        ({"ray": True, "nproc": 2}, "nproc=2 does not go with ray"),
+        ({"ray": True, "ntasks": 2}, "ntasks=2 does not go with ray"),
+        ({"ray": True, "ntasks_per_node": 2}, "ntasks_per_node=2 does not go with ray"),
         ({"auto_resume": 1, "requeue": False}, "requeue"),
         ({"sbatch": "--comment='"}, "sbatch"),
         ({"launcher": "mpirun"}, "mpirun"),
