@@ -102,7 +102,7 @@ def refuse_unless_clean(code: Code) -> None:
     if lines:
         raise RefusedError(
             "\n  ".join(["the code is not as committed:", *lines]),
-            hint="commit, or list what does not matter in .gitignore",
+            hint="commit, or list what does not matter in .nemorunignore",
         )
 
 
