@@ -18,6 +18,7 @@ from nemorun_cli.actions.show import metrics
 from nemorun_cli.actions.stored import config_of, origins_of, stored_code, typed_settings
 from nemorun_cli.actions.wiring import Ports
 from nemorun_cli.core.errors import NemorunError, NotFoundError, UsageError
+from nemorun_cli.core.ids import is_id
 from nemorun_cli.core.jobs import Resources
 from nemorun_cli.core.runs import Run
 from nemorun_cli.trees import Tree, stored
@@ -153,7 +154,8 @@ def of_launch(  # noqa: PLR0913
 
 def _named(subject: str, around: Surroundings, ports: Ports) -> Run | str:
     """A run, or the text of a recipe; `.` stays what it is."""
-    if subject == HERE or is_recipe(subject, around):
+    is_run = is_id(subject) or subject == "last" or subject.startswith("@-")
+    if not is_run and (subject == HERE or is_recipe(subject, around)):
         return subject
     try:
         return run_of(subject, ports=ports)

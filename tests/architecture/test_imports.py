@@ -15,6 +15,7 @@ READING = {
     "--help": [],
     "list": [],
     "show": ["yaml", "nemorun_cli.config"],
+    "diff last @-1": ["nemorun_cli.config"],
     "status": [],
     "logs": [],
     "cancel last": [],
