@@ -32,6 +32,7 @@ _OF_THE_INSTALLER = (
 )
 _USER_INFO = re.compile(r"(?<=://)[^/@]*@")
 _DRIVER = re.compile(r"\b\d{3,}\.\d+(\.\d+)?\b")
+_VERSION = re.compile(r"^Version:\s*(\S+)", re.MULTILINE)
 _MODEL = re.compile(r"^Model:\s*(.+?)\s*$", re.MULTILINE)
 
 
@@ -104,7 +105,7 @@ def package(name: str, version: str | None, info: str) -> dict[str, str | None]:
     files = None if editable else _read(info + "/RECORD")
     return {
         "name": name,
-        "version": version,
+        "version": version or _told_version(info),
         "hash": None if files is None else digest(files, os.path.basename(info)),  # noqa: PTH119
         "editable": url if editable else None,
         "url": None if editable else url,
@@ -153,6 +154,12 @@ def libc() -> str | None:
         return os.confstr("CS_GNU_LIBC_VERSION")
     except (ValueError, OSError):
         return None
+
+
+def _told_version(info: str) -> str | None:
+    """The version that a folder tells inside: that of a source tree has none in its name."""
+    found = _VERSION.search((_read(info + "/PKG-INFO") or b"").decode(errors="replace"))
+    return found[1] if found else None
 
 
 def _origin(path: str) -> dict[str, Any]:
