@@ -286,11 +286,11 @@ def test_no_mixture_of_words_ends_a_job_too_well_or_too_soon(
     since: float,
 ) -> None:
     reached = answered and not silence
-    if queued is not None and queued.state != "COMPLETED":
-        known = None  # Accounting is asked about others alone.
+    if complaints or (queued is not None and queued.state != "COMPLETED"):
+        known = None  # It says nothing of this job, or is asked about others alone.
     report = seen(
         queued if reached else None,
-        known if reached and not complaints else None,
+        known if reached else None,
         files,
         unaccounted=complaints if reached else {},
         silent=silence,
