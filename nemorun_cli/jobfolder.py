@@ -7,7 +7,7 @@ from dataclasses import replace
 from pathlib import Path
 from typing import Any
 
-from nemorun_cli import jobfiles, trees
+from nemorun_cli import disk, jobfiles
 from nemorun_cli.core.jobs import JobStatus, Plan
 from nemorun_cli.core.runs import Process
 from nemorun_cli.jobfiles import JobFiles
@@ -117,7 +117,7 @@ def read_lines(path: Path, *, tail: int | None = None) -> Iterator[dict[str, Any
 
 def sizes(folder: Path, keys: Iterable[str]) -> dict[str, int]:
     """Bytes in each of these folders that is there; what links lead to is elsewhere."""
-    return {key: trees.bytes_in(folder / key) for key in keys if (folder / key).is_dir()}
+    return {key: disk.bytes_in(folder / key) for key in keys if (folder / key).is_dir()}
 
 
 def _text(path: Path) -> str:

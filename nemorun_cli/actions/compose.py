@@ -11,10 +11,10 @@ from nemorun_cli.actions.launch import Content, Prepared, prepare
 from nemorun_cli.actions.requests import Request, Surroundings
 from nemorun_cli.actions.stored import plan_of, stored_code, typed_settings
 from nemorun_cli.actions.wiring import Ports
-from nemorun_cli.companions import Also
 from nemorun_cli.core.errors import RefusedError, UsageError
 from nemorun_cli.core.jobs import Code
 from nemorun_cli.core.runs import Run
+from nemorun_cli.packagers.companions import Also
 from nemorun_cli.store import origins, snapshots
 
 EVERYTHING = "*"

@@ -9,7 +9,6 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
-from nemorun_cli import patches
 from nemorun_cli.actions.environment import environment_of
 from nemorun_cli.actions.wiring import Ports
 from nemorun_cli.archives import manifest as manifests
@@ -19,8 +18,9 @@ from nemorun_cli.core.ids import key_of
 from nemorun_cli.core.jobs import JobHandle, LogLine
 from nemorun_cli.core.ports import Executor, HasMetrics
 from nemorun_cli.core.runs import Run, RunRecord
+from nemorun_cli.packagers import patches
+from nemorun_cli.packagers.trees import entry_of
 from nemorun_cli.store import origins
-from nemorun_cli.trees import entry_of
 
 _NO_CODE, _NO_LOGS = "its code", "its logs"
 _NO_METRICS, _NO_PATCH = "its metrics", "its patch"

@@ -6,7 +6,7 @@ from collections.abc import Iterable, Iterator, Sequence
 from dataclasses import dataclass
 from pathlib import Path
 
-from nemorun_cli import copying, trees
+from nemorun_cli import disk
 from nemorun_cli.actions import farcode
 from nemorun_cli.actions.observe import refresh
 from nemorun_cli.actions.remove import remove_ended
@@ -17,6 +17,7 @@ from nemorun_cli.core.ids import key_of
 from nemorun_cli.core.jobs import JobState
 from nemorun_cli.core.ports import CanMeasure
 from nemorun_cli.core.runs import Run
+from nemorun_cli.packagers import copying
 from nemorun_cli.store import layout, origins, snapshots
 
 MONTH = 30 * snapshots.DAY
@@ -96,7 +97,7 @@ def find(rule: Rule, *, ports: Ports) -> Garbage:
         runs=tuple(
             OldRun(
                 run=run,
-                record_bytes=trees.bytes_in(layout.folder_of(ports.store.home, run.id)),
+                record_bytes=disk.bytes_in(layout.folder_of(ports.store.home, run.id)),
                 job_bytes=job_bytes.get(run.id),
             )
             for run in old
@@ -206,7 +207,7 @@ def _environments(ports: Ports, runs: Iterable[Run], now: float) -> Iterator[Pat
 
 
 def _leftovers(paths: Iterable[Path]) -> tuple[Leftover, ...]:
-    return tuple(Leftover(path=path, bytes=trees.bytes_in(path)) for path in paths)
+    return tuple(Leftover(path=path, bytes=disk.bytes_in(path)) for path in paths)
 
 
 def _removed(runs: Iterable[OldRun], ports: Ports, problems: list[str]) -> Iterator[OldRun]:

@@ -7,13 +7,13 @@ from dataclasses import dataclass
 from functools import partial
 from pathlib import Path
 
-from nemorun_cli import copying, patches
 from nemorun_cli.actions.wiring import Ports
 from nemorun_cli.archives import contents, reading, unpacking
 from nemorun_cli.archives.manifest import Member
 from nemorun_cli.archives.packing import Source, measure
 from nemorun_cli.archives.reading import Archive
 from nemorun_cli.core.errors import RefusedError
+from nemorun_cli.packagers import copying, patches
 from nemorun_cli.store import layout, origins, snapshots
 
 GIBIBYTE = 2**30

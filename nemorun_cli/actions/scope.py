@@ -6,16 +6,17 @@ from dataclasses import replace
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
-from nemorun_cli import editables, launchers
+from nemorun_cli import launchers
 from nemorun_cli.actions.requests import Request, Surroundings
-from nemorun_cli.companions import Also
 from nemorun_cli.core.errors import UsageError
 from nemorun_cli.core.jobs import Code, Resources
-from nemorun_cli.editables import Editable
+from nemorun_cli.packagers import editables
+from nemorun_cli.packagers.companions import Also
+from nemorun_cli.packagers.editables import Editable
 from nemorun_cli.settings import Settings
 
 if TYPE_CHECKING:
-    from nemorun_cli.skipped import Skipped
+    from nemorun_cli.packagers.skipped import Skipped
 
 _SIZE = re.compile(r"(\d+(?:\.\d+)?)\s*([KMGT])(?:i?B)?", re.IGNORECASE)
 _UNITS = {unit: 1024**power for power, unit in enumerate("KMGT", start=1)}
@@ -50,7 +51,7 @@ def notices(code: Code | None) -> Iterator[str]:
 
 def skipped(around: Surroundings) -> "tuple[Skipped, ...]":
     """The largest of what the snapshot of a project leaves out."""
-    from nemorun_cli import skipped as leaving
+    from nemorun_cli.packagers import skipped as leaving
 
     return leaving.skipped(around.root) if around.root else ()
 

@@ -21,7 +21,7 @@ from nemorun_cli.core.errors import NemorunError, NotFoundError, UsageError
 from nemorun_cli.core.ids import is_id
 from nemorun_cli.core.jobs import Resources
 from nemorun_cli.core.runs import Run
-from nemorun_cli.trees import Tree, stored
+from nemorun_cli.packagers.trees import Tree, stored
 
 HERE = "."
 

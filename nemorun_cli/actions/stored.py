@@ -49,7 +49,7 @@ def patch_of(run: Run, place: str, *, ports: Ports) -> str:
     `place`: of the repository whose code lies in that folder of the snapshot; empty for the
     project's. NotFoundError where there is none, or it is gone.
     """
-    from nemorun_cli.patches import FOLDER
+    from nemorun_cli.packagers.patches import FOLDER
 
     known = (run.record.code or {}).get("repositories") or ()
     places = {each["place"]: each for each in known}

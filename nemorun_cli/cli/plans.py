@@ -16,7 +16,7 @@ from nemorun_cli.cli.sizes import size
 from nemorun_cli.config.diff import Difference
 from nemorun_cli.core.ids import tail
 from nemorun_cli.core.jobs import Code
-from nemorun_cli.skipped import Skipped
+from nemorun_cli.packagers.skipped import Skipped
 
 _LONG = 12
 

@@ -19,7 +19,7 @@ if TYPE_CHECKING:
     from nemorun_cli.actions.reuse import Twin
     from nemorun_cli.actions.wiring import Ports
     from nemorun_cli.core.runs import Run
-    from nemorun_cli.skipped import Skipped
+    from nemorun_cli.packagers.skipped import Skipped
 
 FileOption = Annotated[
     list[str] | None,

@@ -7,7 +7,7 @@ import subprocess
 from pathlib import Path
 from typing import Any
 
-from nemorun_cli import copying
+from nemorun_cli.packagers import copying
 from tests.conftest import NEMORUN, Nemorun
 
 

@@ -196,7 +196,7 @@ def test_a_dry_run_tells_what_goes_along_and_what_is_left_out(
 def test_a_folder_of_very_many_files_is_not_counted_to_the_end(
     nemorun: Nemorun, repository: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    from nemorun_cli import skipped
+    from nemorun_cli.packagers import skipped
 
     monkeypatch.setattr(skipped, "_LOOKED_AT", 5)
     (repository / "data").mkdir()

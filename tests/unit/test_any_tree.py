@@ -12,8 +12,8 @@ from hypothesis import strategies as st
 
 from nemorun_cli import packagers
 from nemorun_cli.core.jobs import Code
+from nemorun_cli.packagers.trees import stored
 from nemorun_cli.sending import send
-from nemorun_cli.trees import stored
 from nemorun_cli.tunnels.local import LocalTunnel
 
 NOW = 4e9

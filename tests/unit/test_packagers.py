@@ -15,9 +15,10 @@ import pytest
 from hypothesis import HealthCheck, given, settings
 from hypothesis import strategies as st
 
-from nemorun_cli import copying, packagers, roots, trees
+from nemorun_cli import packagers, roots
 from nemorun_cli.core.errors import RefusedError, StoreError
 from nemorun_cli.core.jobs import Code
+from nemorun_cli.packagers import copying, trees
 
 NOW = 4e9
 """So late that every file is old enough for its digest to be remembered."""

@@ -9,9 +9,10 @@ import pytest
 from hypothesis import HealthCheck, given, settings
 from hypothesis import strategies as st
 
-from nemorun_cli import packagers, patches, trees
+from nemorun_cli import packagers
 from nemorun_cli.core.jobs import Code
-from nemorun_cli.trees import stored
+from nemorun_cli.packagers import patches, trees
+from nemorun_cli.packagers.trees import stored
 
 NOW = 4e9
 NAMES = st.text(st.sampled_from('ab\n"\t é\udcff\\-*'), min_size=1, max_size=4)

@@ -15,8 +15,8 @@ from nemorun_cli import farcode
 from nemorun_cli.core.errors import NemorunError, RefusedError, UnreachableError
 from nemorun_cli.core.jobs import Code
 from nemorun_cli.core.ports import Finished
+from nemorun_cli.packagers.trees import stored
 from nemorun_cli.sending import send
-from nemorun_cli.trees import stored
 from nemorun_cli.tunnels.local import LocalTunnel
 
 Content = Mapping[str, str | bytes | None]

@@ -13,7 +13,7 @@ import pytest
 from hypothesis import HealthCheck, given, settings
 from hypothesis import strategies as st
 
-from nemorun_cli import executors, trees
+from nemorun_cli import executors
 from nemorun_cli.actions import verify
 from nemorun_cli.archives import reading, unpacking
 from nemorun_cli.archives.reading import Archive
@@ -27,6 +27,7 @@ from nemorun_cli.core.errors import (
 )
 from nemorun_cli.core.jobs import JobHandle, JobState, LogLine
 from nemorun_cli.fakes import FakeExecutor, FakeWorld
+from nemorun_cli.packagers import trees
 from tests.unit.archives.conftest import KEY, NOW, RUN, Place
 
 NAMES = st.binary(min_size=1, max_size=8).filter(

@@ -5,9 +5,9 @@ from collections.abc import Iterable, Iterator, Mapping
 from dataclasses import dataclass, field, replace
 from pathlib import Path
 
-from nemorun_cli import git, ignorefile
 from nemorun_cli.core.errors import RefusedError
-from nemorun_cli.ignorefile import Rules
+from nemorun_cli.packagers import git, ignorefile
+from nemorun_cli.packagers.ignorefile import Rules
 
 _NEVER = "__pycache__"
 _MADE = frozenset({_NEVER, "node_modules"})

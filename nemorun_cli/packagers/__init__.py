@@ -5,14 +5,14 @@ from collections.abc import Iterable, Mapping, Sequence
 from pathlib import Path
 from types import MappingProxyType
 
-from nemorun_cli import patches
-from nemorun_cli.companions import PLACE, Also, Gathered, gather
-from nemorun_cli.copying import copy, patch
 from nemorun_cli.core.errors import RefusedError
 from nemorun_cli.core.jobs import Code, Repository
-from nemorun_cli.digests import Digests
-from nemorun_cli.projectfiles import Listing
-from nemorun_cli.trees import Tree, scan, stored
+from nemorun_cli.packagers import patches
+from nemorun_cli.packagers.companions import PLACE, Also, Gathered, gather
+from nemorun_cli.packagers.copying import copy, patch
+from nemorun_cli.packagers.digests import Digests
+from nemorun_cli.packagers.projectfiles import Listing
+from nemorun_cli.packagers.trees import Tree, scan, stored
 
 _CACHE = ".cache"
 _NOT_LINKED = frozenset({".git", "__pycache__"})

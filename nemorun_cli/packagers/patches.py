@@ -5,9 +5,9 @@ import os
 from collections.abc import Collection, Mapping
 from pathlib import Path
 
-from nemorun_cli import git
-from nemorun_cli.projectfiles import Listing, State
-from nemorun_cli.trees import Entry, Tree
+from nemorun_cli.packagers import git
+from nemorun_cli.packagers.projectfiles import Listing, State
+from nemorun_cli.packagers.trees import Entry, Tree
 
 FOLDER = ".patches"
 """Where patches lie, in the folder of the snapshots."""

@@ -4,11 +4,11 @@ from collections.abc import Iterator, Sequence
 from dataclasses import dataclass, field, replace
 from pathlib import Path
 
-from nemorun_cli import projectfiles
 from nemorun_cli.core.errors import NemorunError, RefusedError
-from nemorun_cli.editables import Editable
-from nemorun_cli.projectfiles import Listing
-from nemorun_cli.trees import MOST_BYTES, weigh
+from nemorun_cli.packagers import projectfiles
+from nemorun_cli.packagers.editables import Editable
+from nemorun_cli.packagers.projectfiles import Listing
+from nemorun_cli.packagers.trees import MOST_BYTES, weigh
 
 PLACE = ".nemorun/"
 """Where in a snapshot lies what is not the project's own."""

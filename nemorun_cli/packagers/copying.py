@@ -10,11 +10,11 @@ from contextlib import contextmanager
 from dataclasses import replace
 from pathlib import Path
 
-from nemorun_cli import patches
 from nemorun_cli.core.errors import RefusedError, StoreError
-from nemorun_cli.digests import Digests
-from nemorun_cli.projectfiles import Listing
-from nemorun_cli.trees import EXECUTABLE, LINK, PLAIN, Entry, Tree, unreadable
+from nemorun_cli.packagers import patches
+from nemorun_cli.packagers.digests import Digests
+from nemorun_cli.packagers.projectfiles import Listing
+from nemorun_cli.packagers.trees import EXECUTABLE, LINK, PLAIN, Entry, Tree, unreadable
 
 _STAGE = ".new-"
 _DAY = 86400.0

@@ -5,7 +5,7 @@ from collections.abc import Iterable, Iterator
 from dataclasses import dataclass
 from pathlib import Path
 
-from nemorun_cli import ignorefile, projectfiles
+from nemorun_cli.packagers import ignorefile, projectfiles
 
 _LOOKED_AT = 20_000
 """Files whose sizes are asked for, in all: a folder may hold millions."""

@@ -4,15 +4,14 @@ import hashlib
 import os
 import stat
 from collections.abc import Callable, Collection, Iterable, Iterator, Mapping, Sequence
-from contextlib import suppress
 from dataclasses import dataclass
 from functools import cached_property
 from pathlib import Path
 from typing import NamedTuple
 
 from nemorun_cli.core.errors import RefusedError
-from nemorun_cli.digests import Digests
-from nemorun_cli.projectfiles import Listing
+from nemorun_cli.packagers.digests import Digests
+from nemorun_cli.packagers.projectfiles import Listing
 
 MOST_FILES = 100_000
 MOST_BYTES = 2**30
@@ -136,16 +135,6 @@ def stored(folder: Path) -> Tree:
                 relative = str(path.relative_to(folder))
                 entries[relative] = entry_of(status, _digest_of(str(path), status))
     return Tree(root=folder, entries=entries)
-
-
-def bytes_in(folder: Path) -> int:
-    """Bytes of all files below a folder, as far as they can be seen; links count as themselves."""
-    total = 0
-    for at, folders, files in os.walk(folder):
-        for name in (*files, *folders):
-            with suppress(OSError):
-                total += os.lstat(f"{at}/{name}").st_size
-    return total
 
 
 def refuse_if_too_large(root: Path, sizes: Mapping[str, int], *, limit: int = MOST_BYTES) -> None:
