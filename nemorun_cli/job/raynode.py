@@ -66,7 +66,8 @@ def main(rank: Any, machine: Any, argv: Sequence[str]) -> int:  # noqa: ANN401
     except (OSError, EOFError) as error:  # A disk is full, or the first node is gone.
         return told(rank, "exit", f"this node's part of Ray: {error}")
     except ToldToEndError:
-        return 128 + signal.SIGTERM
+        # A failure of one that is told a moment earlier would have Slurm kill the first node.
+        return 0 if rank.node else 128 + signal.SIGTERM
     finally:
         node.end()
 

@@ -2,6 +2,7 @@
 
 import json
 import os
+import shutil
 import signal
 import sys
 from collections.abc import Callable
@@ -105,6 +106,7 @@ def test_two_jobs_on_one_node_are_two_clusters(here: User, until: Callable[..., 
     assert not Path(known[0]["folder"]).exists()
     assert not Path(known[1]["folder"]).exists()
     until(lambda: not living(stays), 30)  # Slurm ends them.
+    shutil.rmtree(known[2]["folder"])
     assert not living(fails)
 
 
