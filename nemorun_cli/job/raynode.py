@@ -16,7 +16,6 @@ import signal
 import socket
 import subprocess
 import sys
-import tempfile
 import threading
 import time
 from contextlib import suppress
@@ -85,6 +84,7 @@ class Node:
     def __init__(self, machine: Any, attempt: int, deadline: float) -> None:  # noqa: ANN401
         self.machine, self.attempt, self.deadline = machine, attempt, deadline
         self.token = Path(os.environ["RAY_AUTH_TOKEN_PATH"]).read_bytes()
+        self.job = int(os.environ["SLURM_JOB_ID"])
         self.meeting = os.environ["MASTER_ADDR"], int(os.environ["MASTER_PORT"])
         self.folder = self.own_folder = ""
         self.ray: subprocess.Popen[bytes] | None = None
@@ -97,7 +97,7 @@ class Node:
         expected = set(range(1, int(os.environ["NEMORUN_NUM_NODES"])))
         try:
             # Ray's sockets lie in it, whose paths must be short; and Ray opens its own to all.
-            self.folder = self.own_folder = tempfile.mkdtemp(prefix="nemorun-", dir="/tmp")
+            self.folder = self.own_folder = self.machine.new_folder(self.job)
             address = self.machine.own_address(self.meeting[0])
             port = self._start(address, "--head", f"--temp-dir={self.folder}/r")
             others.tell({"address": f"{address}:{port}", "folder": self.folder})
@@ -117,6 +117,7 @@ class Node:
             return 0  # The first node tells what is wrong.
         self.folder = word["folder"]
         try:
+            self.machine.sweep(self.job, self.folder)
             self.own_folder = self.machine.made_private(self.folder)
         except OSError as error:
             raise NoRayError(f"{self.folder}: {error.strerror}") from None
@@ -174,7 +175,7 @@ class Node:
 
     def _start(self, address: str, *options: str) -> int:
         """The port of the head, once Ray runs here; a port that is lost meanwhile costs one try."""
-        blocks = self.machine.free_ports(int(os.environ["SLURM_JOB_ID"]), self.attempt)
+        blocks = self.machine.free_ports(self.job, self.attempt)
         for last in (False, True):
             ports: dict[str, int] = next(blocks)
             self.ray = self._begin(address, ports, options)

@@ -126,6 +126,7 @@ def test_a_cluster_starts_anew_with_its_job_and_ends_with_it(here: User) -> None
     first, second = said(here, run_id, 1), said(here, run_id, 2)
     assert (len(between), second[1:]) == (2, ["up", "saved"])
     assert first[0].split()[1] != second[0].split()[1]
+    assert not list(Path("/tmp").glob(f"nemorun-{here.job(run_id)}-*"))  # noqa: S108
     assert not living(run_id)
 
 

@@ -224,6 +224,20 @@ def test_ray_has_what_the_job_has(told: dict[str, str], expected: list[str]) -> 
     assert list(raymachine.amounts(told)) == expected
 
 
+def test_what_a_killed_attempt_has_left_is_removed(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(raymachine, "FOLDERS", str(tmp_path))
+    (tmp_path / "nemorun-41-other").mkdir()
+    left = Path(raymachine.new_folder(4))
+
+    folder = Path(raymachine.new_folder(4))
+    raymachine.sweep(4, str(folder))
+
+    assert not left.exists()
+    assert {path.name for path in tmp_path.iterdir()} == {folder.name, "nemorun-41-other"}
+
+
 def test_a_folder_of_somebody_elses_is_not_taken(tmp_path: Path) -> None:
     mine, open_to_all = tmp_path / "mine", tmp_path / "open"
     open_to_all.mkdir()
