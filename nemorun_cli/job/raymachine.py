@@ -8,9 +8,11 @@ from __future__ import annotations
 import ctypes
 import os
 import select
+import shutil
 import signal
 import socket
 import stat
+import tempfile
 import time
 from contextlib import suppress
 from pathlib import Path
@@ -26,6 +28,7 @@ NODE_PORTS = (
     *("node-manager-port", "object-manager-port", "runtime-env-agent-port"),
     *("dashboard-agent-listen-port", "dashboard-agent-grpc-port", "metrics-export-port"),
 )
+FOLDERS = "/tmp"  # noqa: S108 # On each node, and short.
 LEAST_STORE = 80_000_000
 PATIENCE = 10
 _SUBREAPER, _DEATH_SIGNAL = 36, 1  # prctl(2)
@@ -83,6 +86,19 @@ def own_address(name: str) -> str:
         probe.connect(("192.0.2.1", 9))  # Nothing is sent.
         found = probe.getsockname()[0]
     return found
+
+
+def new_folder(job: int) -> str:
+    """A folder that only this user can look into, with a short path."""
+    sweep(job)
+    return tempfile.mkdtemp(prefix=f"nemorun-{job}-", dir=FOLDERS)
+
+
+def sweep(job: int, folder: str = "") -> None:
+    """Remove what attempts of this job that were killed have left here; this folder stays."""
+    for old in Path(FOLDERS).glob(f"nemorun-{job}-*"):
+        if str(old) != folder:
+            shutil.rmtree(str(old), ignore_errors=True)
 
 
 def made_private(folder: str) -> str:

@@ -16,7 +16,6 @@ import signal
 import socket
 import subprocess
 import sys
-import tempfile
 import threading
 import time
 from contextlib import suppress
@@ -66,7 +65,8 @@ def main(rank: Any, machine: Any, argv: Sequence[str]) -> int:  # noqa: ANN401
     except (OSError, EOFError) as error:  # A disk is full, or the first node is gone.
         return told(rank, "exit", f"this node's part of Ray: {error}")
     except ToldToEndError:
-        return 128 + signal.SIGTERM
+        # A failure of one that is told a moment earlier would have Slurm kill the first node.
+        return 0 if rank.node else 128 + signal.SIGTERM
     finally:
         node.end()
 
@@ -84,6 +84,7 @@ class Node:
     def __init__(self, machine: Any, attempt: int, deadline: float) -> None:  # noqa: ANN401
         self.machine, self.attempt, self.deadline = machine, attempt, deadline
         self.token = Path(os.environ["RAY_AUTH_TOKEN_PATH"]).read_bytes()
+        self.job = int(os.environ["SLURM_JOB_ID"])
         self.meeting = os.environ["MASTER_ADDR"], int(os.environ["MASTER_PORT"])
         self.folder = self.own_folder = ""
         self.ray: subprocess.Popen[bytes] | None = None
@@ -96,7 +97,7 @@ class Node:
         expected = set(range(1, int(os.environ["NEMORUN_NUM_NODES"])))
         try:
             # Ray's sockets lie in it, whose paths must be short; and Ray opens its own to all.
-            self.folder = self.own_folder = tempfile.mkdtemp(prefix="nemorun-", dir="/tmp")
+            self.folder = self.own_folder = self.machine.new_folder(self.job)
             address = self.machine.own_address(self.meeting[0])
             port = self._start(address, "--head", f"--temp-dir={self.folder}/r")
             others.tell({"address": f"{address}:{port}", "folder": self.folder})
@@ -116,6 +117,7 @@ class Node:
             return 0  # The first node tells what is wrong.
         self.folder = word["folder"]
         try:
+            self.machine.sweep(self.job, self.folder)
             self.own_folder = self.machine.made_private(self.folder)
         except OSError as error:
             raise NoRayError(f"{self.folder}: {error.strerror}") from None
@@ -173,7 +175,7 @@ class Node:
 
     def _start(self, address: str, *options: str) -> int:
         """The port of the head, once Ray runs here; a port that is lost meanwhile costs one try."""
-        blocks = self.machine.free_ports(int(os.environ["SLURM_JOB_ID"]), self.attempt)
+        blocks = self.machine.free_ports(self.job, self.attempt)
         for last in (False, True):
             ports: dict[str, int] = next(blocks)
             self.ray = self._begin(address, ports, options)

@@ -34,7 +34,7 @@ def launching(cluster: RayCluster, folder: Path) -> None:
         (project / f"module{number}.py").write_text(f"VALUE = {number}\n" * 100)
     env = {**os.environ, "HOME": str(folder), "NEMORUN_HOME": str(folder / "store")}
     env |= {"RAY_AUTH_MODE": "token", "RAY_AUTH_TOKEN_PATH": str(cluster.token)}
-    where = ("-e", "ray", "-x", f"address={cluster.address}")
+    where = ("-e", "ray", "-x", f"address={cluster.address}", "-x", f"job_dir={folder / 'jobs'}")
     command = ("command", "--", "true")
     dry = quickest((*NEMORUN, "launch", *where, "--dry-run", *command), env, project)
     bare = quickest((sys.executable, "-c", BARE, cluster.address), env, project)
@@ -48,7 +48,7 @@ def launching(cluster: RayCluster, folder: Path) -> None:
 def main() -> None:
     """Print the table; exit with 0 whatever it says."""
     cluster = RayCluster.start()
-    with tempfile.TemporaryDirectory() as folder:
+    with tempfile.TemporaryDirectory(ignore_cleanup_errors=True) as folder:  # Jobs may still run.
         launching(cluster, Path(folder))
 
 

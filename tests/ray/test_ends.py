@@ -79,22 +79,6 @@ def test_a_launch_killed_anywhere_leaves_the_truth(rayed: Nemorun, cluster: RayC
     assert {run["state"] for run in runs if not known[run["id"]]} <= {"SUBMITTING"}
 
 
-@pytest.mark.timeout(600)
-def test_twenty_launches_at_once_are_twenty_jobs(rayed: Nemorun, cluster: RayCluster) -> None:
-    launch = ("launch", "command", "--", "sh", "-c", 'echo "$NEMORUN_RUN_ID"')
-    started = [rayed.start(*launch) for _ in range(20)]
-    told = [process.communicate(timeout=120) for process in started]
-
-    ids = [out.strip() for out, _ in told]
-    waited = rayed("wait", *ids, timeout=280)
-
-    assert [process.returncode for process in started] == [0] * 20, [err for _, err in told]
-    assert waited.code == 0
-    assert [rayed.ok("logs", each) for each in ids] == ids
-    jobs = cluster.api.jobs()
-    assert all(f"{each}-1" in jobs for each in ids)
-
-
 def test_a_cluster_of_its_own_ends_with_the_run(nemorun: Nemorun, until: Until) -> None:
     begins = "import ray; ray.init(logging_level='error', num_cpus=1); print('up', flush=True)"
     launch = ("launch", "-e", "ray", "-x", "grace=5s", "command", "--", sys.executable, "-c")

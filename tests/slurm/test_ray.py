@@ -2,6 +2,7 @@
 
 import json
 import os
+import shutil
 import signal
 import sys
 from collections.abc import Callable
@@ -105,6 +106,7 @@ def test_two_jobs_on_one_node_are_two_clusters(here: User, until: Callable[..., 
     assert not Path(known[0]["folder"]).exists()
     assert not Path(known[1]["folder"]).exists()
     until(lambda: not living(stays), 30)  # Slurm ends them.
+    shutil.rmtree(known[2]["folder"])
     assert not living(fails)
 
 
@@ -124,6 +126,7 @@ def test_a_cluster_starts_anew_with_its_job_and_ends_with_it(here: User) -> None
     first, second = said(here, run_id, 1), said(here, run_id, 2)
     assert (len(between), second[1:]) == (2, ["up", "saved"])
     assert first[0].split()[1] != second[0].split()[1]
+    assert not list(Path("/tmp").glob(f"nemorun-{here.job(run_id)}-*"))  # noqa: S108
     assert not living(run_id)
 
 

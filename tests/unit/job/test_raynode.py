@@ -78,7 +78,8 @@ def free_port() -> int:
 
 
 def calls(tmp_path: Path) -> list[list[str]]:
-    return [line.split() for line in (tmp_path / "calls").read_text().splitlines()]
+    path = tmp_path / "calls"
+    return [line.split() for line in path.read_text().splitlines()] if path.exists() else []
 
 
 def test_the_driver_begins_when_all_are_there_and_all_end_with_it(
@@ -164,12 +165,14 @@ def test_signals_are_the_drivers_alone(job: Any, node: Any, tmp_path: Path) -> N
 def test_a_job_that_is_to_end_before_it_has_begun_just_ends(
     job: Any, node: Any, tmp_path: Path, until: Until
 ) -> None:
-    with node(0, "echo", "up") as process:
-        until((tmp_path / "calls").exists)
-        process.send_signal(signal.SIGTERM)
-        out, _ = process.communicate(timeout=60)
+    with node(0, "echo", "up", NEMORUN_NUM_NODES="3") as first, node(1) as second:
+        until(lambda: len(calls(tmp_path)) == 2)
+        second.send_signal(signal.SIGTERM)
+        first.send_signal(signal.SIGTERM)
+        out, _ = first.communicate(timeout=60)
+        second.communicate(timeout=60)
 
-    assert (process.returncode, out) == (128 + signal.SIGTERM, "")
+    assert (first.returncode, second.returncode, out) == (128 + signal.SIGTERM, 0, "")
     assert job.failure() is None
     assert not sleepers(job)
 
@@ -219,6 +222,20 @@ def test_jobs_near_each_other_have_ports_of_their_own(
 )
 def test_ray_has_what_the_job_has(told: dict[str, str], expected: list[str]) -> None:
     assert list(raymachine.amounts(told)) == expected
+
+
+def test_what_a_killed_attempt_has_left_is_removed(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(raymachine, "FOLDERS", str(tmp_path))
+    (tmp_path / "nemorun-41-other").mkdir()
+    left = Path(raymachine.new_folder(4))
+
+    folder = Path(raymachine.new_folder(4))
+    raymachine.sweep(4, str(folder))
+
+    assert not left.exists()
+    assert {path.name for path in tmp_path.iterdir()} == {folder.name, "nemorun-41-other"}
 
 
 def test_a_folder_of_somebody_elses_is_not_taken(tmp_path: Path) -> None:
