@@ -28,7 +28,7 @@ demo: $(STAMP) ## set everything up and train a model through nemorun
 
 test: $(STAMP) ## set everything up and pass the tests
 	sh tests/testbed/with_engine.sh sh tests/testbed/with_cluster.sh sh tests/testbed/with_ray.sh \
-		$(BIN)/python -m pytest -n 2 --dist loadfile tests
+		$(BIN)/python -m pytest -n 3 --dist loadfile --durations=30 tests
 
 testbed: ## start the test clusters and the test engine, which `make test` then leaves up
 	tests/testbed/cluster.sh keep
