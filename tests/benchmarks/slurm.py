@@ -21,7 +21,10 @@ from nemorun_cli.testing import new_spec
 from tests.testbed.cluster import Cluster
 
 NEMORUN = (sys.executable, "-m", "nemorun_cli")
-LAUNCH = ("launch", "-e", "slurm", "-x", "begin=now+1hour", "command", "--", "true")
+OURS = "bench-"
+"""How the names of its jobs begin: others may use the cluster, too."""
+LAUNCH = ("launch", "-e", "slurm", "-x", "begin=now+1hour", "-x", f"job_name_prefix={OURS}")
+PAYLOAD = ("command", "--", "true")
 JOBS = 500
 TRIPS = 5
 
@@ -62,12 +65,12 @@ def launching(cluster: Cluster, folder: Path) -> None:
     project.mkdir()
     (project / "nemorun.toml").touch()
     env = {**cluster.env(), "HOME": str(folder), "NEMORUN_HOME": str(folder / "store")}
-    bare = ("sbatch", "--parsable", "--begin=now+1hour", "--output=/dev/null", "--wrap=true")
+    later = ("--begin=now+1hour", "--output=/dev/null", f"--job-name={OURS}bare", "--wrap=true")
+    bare = ("sbatch", "--parsable", *later)
     sbatch = quickest(cluster.on_login(bare), env, project)
-    dry = quickest(
-        cluster.on_login((*NEMORUN, *LAUNCH[:-3], "--dry-run", *LAUNCH[-3:])), env, project
-    )
-    launch = quickest(cluster.on_login((*NEMORUN, *LAUNCH)), env, project)
+    words = (*NEMORUN, *LAUNCH)
+    dry = quickest(cluster.on_login((*words, "--dry-run", *PAYLOAD)), env, project)
+    launch = quickest(cluster.on_login((*words, *PAYLOAD)), env, project)
     tell("launch on the cluster", launch, dry + 2 * sbatch, unit="ms", of="dry run + 2 x sbatch")
 
 
@@ -81,7 +84,7 @@ def tripping(cluster: Cluster, folder: Path) -> None:
     env["PATH"] = f"{shims}:{env['PATH']}"
     where = ("-x", "host=login", "-x", f"ssh_config={cluster.ssh_config}")
     place = ("-x", f"job_dir={folder / 'jobs'}")
-    argv = (*NEMORUN, *LAUNCH[:3], *where, *place, *LAUNCH[3:])
+    argv = (*NEMORUN, *LAUNCH, *where, *place, *PAYLOAD)
     first = quickest(argv, env, project, repeat=1)
     trips = [call for call in calls() if " -G " not in call and " -O " not in call]
     tell("trips of a first launch over SSH", len(trips), TRIPS, unit="", of="with a connection")
@@ -117,7 +120,10 @@ def main() -> None:
     with tempfile.TemporaryDirectory() as folder:
         for part in (launching, tripping, asking):
             part(cluster, Path(folder))
-    cluster.admin("scancel", "--user=root", "--state=PENDING")
+    queue = cluster.admin("squeue", "--noheader", "--state=PENDING", "--format=%i %j").splitlines()
+    ours = [row.split()[0] for row in queue if row.split()[1].startswith(OURS)]
+    if ours:
+        cluster.admin("scancel", *ours)
 
 
 if __name__ == "__main__":
