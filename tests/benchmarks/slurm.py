@@ -65,8 +65,8 @@ def launching(cluster: Cluster, folder: Path) -> None:
     project.mkdir()
     (project / "nemorun.toml").touch()
     env = {**cluster.env(), "HOME": str(folder), "NEMORUN_HOME": str(folder / "store")}
-    bare = ("sbatch", "--parsable", "--begin=now+1hour", "--output=/dev/null", "--wrap=true")
-    bare = (*bare, f"--job-name={OURS}bare")
+    later = ("--begin=now+1hour", "--output=/dev/null", f"--job-name={OURS}bare", "--wrap=true")
+    bare = ("sbatch", "--parsable", *later)
     sbatch = quickest(cluster.on_login(bare), env, project)
     words = (*NEMORUN, *LAUNCH)
     dry = quickest(cluster.on_login((*words, "--dry-run", *PAYLOAD)), env, project)

@@ -113,7 +113,13 @@ def asked(executor: Executor) -> str:
 
 
 ABILITIES = {
-    "HasMetrics": "Metrics in `show`",
+    "HasMetrics": "Metrics: `metrics`, `compare`, `show`",
+    "HasFiles": "Files that a run has left: `pull`, `reproduce --file`",
+    "HasEnvironment": "What a run ran with: `show --environment`",
+    "ForeseesEnvironment": "`launch` sees whether an earlier run had the same environment",
+    "CanMeasure": "`gc` tells the size of jobs' folders",
+    "KeepsCode": "`gc` also collects code that was sent to another host",
+    "BlamesNodes": "New jobs are kept off nodes that have failed lately",
     "CanExamine": "`doctor`",
     "CanRemove": "`rm` deletes the job's folder",
     "CanCancelTogether": "`cancel` of many by few requests",
