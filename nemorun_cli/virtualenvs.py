@@ -91,7 +91,8 @@ def _versions(pythons: Sequence[str | None]) -> Iterator[tuple[str, str]]:
 
 
 def _build(wanted: Wanted, python: str, folder: Path, now: float) -> None:
-    stage = folder.with_name(f"{_STAGE}{os.urandom(6).hex()}")
+    # A longer name than the later one: what fits into the first line of a script fits there too.
+    stage = folder.with_name(f"{_STAGE}{folder.name}-{os.urandom(6).hex()}")
     try:
         folder.parent.mkdir(mode=0o700, parents=True, exist_ok=True)
         _sweep(folder.parent, now)

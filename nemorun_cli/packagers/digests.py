@@ -67,6 +67,7 @@ class Digests:
         part = self.path.with_name(f".{self.path.name}.{os.urandom(4).hex()}")
         try:
             self.path.parent.mkdir(mode=0o700, exist_ok=True)
+            part.touch(mode=0o600)
             part.write_bytes(os.fsencode("\0".join(words)))
             part.replace(self.path)
         except OSError:

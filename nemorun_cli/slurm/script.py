@@ -116,8 +116,8 @@ def _command(spec: JobSpec, ask: SlurmResources, directory: str) -> list[str]:
         agent = [*own, f"--nproc-per-node={processes}", "--no-python", *worker]
         return ["sh", "-c", record + _AGENT, "nemorun", *agent]
     if ask.ray:
-        own += ["--ray", str(ask.ray_timeout)]
-        return ["sh", "-c", record + _ONE, "nemorun", *own, *worker]
+        agent = [*own, "--ray", str(ask.ray_timeout)]
+        return ["sh", "-c", record + _ONE, "nemorun", *agent, *worker]
     if tasks(ask) > 1:
         return ["sh", "-c", record + _RANKS, "nemorun", *worker]
     return ["sh", "-c", record + _ONE, "nemorun", *(spec.argv or worker)]

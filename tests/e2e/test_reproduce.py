@@ -114,7 +114,7 @@ def test_a_run_comes_out_the_same_in_an_environment_of_its_own(
     (folder,) = (small.store / "environments").iterdir()
     script = small.ok("show", found["run"]["id"], "--script")
     assert f"{folder}/bin/python" in script
-    assert str(folder).encode() in (folder / "bin" / "pip").read_bytes().splitlines()[0]
+    assert str(folder).encode() in (folder / "bin" / "pip").read_bytes()
     built = (folder / "pyvenv.cfg").stat().st_mtime_ns
     done = small("reproduce", run_id, PIP_FIND_LINKS=str(tmp_path / "nothing"))
     assert done.code == 0

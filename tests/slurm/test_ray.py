@@ -11,6 +11,7 @@ from pathlib import Path
 
 import pytest
 
+from nemorun_cli import processes
 from tests.conftest import living
 from tests.slurm.users import SAVES, User, having
 
@@ -91,7 +92,7 @@ def test_two_jobs_on_one_node_are_two_clusters(here: User, until: Callable[..., 
     fails = here.launch(*on_n3, *asked, "command", "--", sys.executable, "-c", FAILS, *files)
     stays = here.launch(*on_n3, "command", "--", sys.executable, "-c", INTRUDES, *files)
     run = here.ended(fails, seconds=180)
-    os.kill(living(stays, "--ray")[0], signal.SIGKILL)
+    os.kill(agent_of(stays), signal.SIGKILL)
     killed = here.ended(stays)
 
     assert (run["state"], run["exit_code"], run["attempt"]) == ("FAILED", 4, 2)
@@ -152,3 +153,14 @@ def said(user: User, run_id: str, attempt: int = 1) -> list[str]:
     """The lines of the driver's own log."""
     path = user.folder(run_id) / "logs" / str(attempt) / "0.log"
     return path.read_text().splitlines() if path.exists() else []
+
+
+def agent_of(run_id: str) -> int:
+    """The process that has a node's part of Ray, the first of its kind; srun has the same words."""
+    pids = [pid for pid in living(run_id, "--ray") if is_python(pid)]
+    return min(pids, key=lambda pid: processes.describe(pid).start)
+
+
+def is_python(pid: int) -> bool:
+    """Whether a process is an interpreter of Python."""
+    return Path(f"/proc/{pid}/exe").readlink().name.startswith("python")
