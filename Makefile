@@ -64,10 +64,10 @@ bench: $(STAMP) ## measure the budgets
 	$(BIN)/python tests/benchmarks/bench.py
 
 bench-docker: $(STAMP) ## measure what a launch costs beside docker run, on the test engine
-	tests/testbed/with_engine.sh $(BIN)/python -m tests.benchmarks.containers
+	sh tests/testbed/with_engine.sh $(BIN)/python -m tests.benchmarks.containers
 
 bench-slurm: $(STAMP) ## measure what a launch costs beside Slurm, on the test cluster
-	tests/testbed/with_cluster.sh $(BIN)/python -m tests.benchmarks.slurm
+	sh tests/testbed/with_cluster.sh $(BIN)/python -m tests.benchmarks.slurm
 
 bench-ray: $(STAMP) ## measure what a launch costs beside Ray's own client, on the test cluster
 	sh tests/testbed/with_ray.sh $(BIN)/python -m tests.benchmarks.ray
