@@ -3,11 +3,13 @@
 from collections.abc import Mapping, Sequence
 from dataclasses import asdict
 from datetime import UTC, datetime
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
 from nemorun_cli.core.jobs import Attempt
-from nemorun_cli.core.metrics import Summary
 from nemorun_cli.core.runs import SCHEMA_VERSION, Run
+
+if TYPE_CHECKING:
+    from nemorun_cli.core.metrics import Summary
 
 
 def iso(seconds: float | None) -> str | None:
@@ -58,7 +60,7 @@ def attempt_object(attempt: Attempt) -> dict[str, Any]:
     return {**asdict(attempt), **times}
 
 
-def summary_object(summary: Summary) -> dict[str, Any]:
+def summary_object(summary: "Summary") -> dict[str, Any]:
     """What one metric comes to."""
     return {
         "metric": summary.name,

@@ -9,14 +9,17 @@ from dataclasses import asdict, dataclass, replace
 from datetime import UTC, datetime
 from hashlib import sha256
 from pathlib import Path
+from typing import TYPE_CHECKING
 
 from nemorun_cli.core.ids import tail
 from nemorun_cli.core.jobs import Blame, Reason
 from nemorun_cli.jobfiles import attempts_of
 from nemorun_cli.slurm.asking import SlurmResources
-from nemorun_cli.slurm.report import Report, row_of, start_of
 from nemorun_cli.slurm.states import reason_of
 from nemorun_cli.store.writing import locked, make_folder, replace_file
+
+if TYPE_CHECKING:
+    from nemorun_cli.slurm.report import Report
 
 REMEMBERED = 86400.0
 """Seconds for which a failure speaks against its node."""
@@ -27,8 +30,10 @@ _TWICE = 2
 _UNWELL = ("down", "drain", "fail")
 
 
-def blames_in(report: Report, watched: Mapping[str, str], now: float) -> Iterator[Blame]:
+def blames_in(report: "Report", watched: Mapping[str, str], now: float) -> Iterator[Blame]:
     """What an enquiry tells of the nodes of these jobs, from native id to key. Pure."""
+    from nemorun_cli.slurm.report import row_of, start_of
+
     for native, key in watched.items():
         run_id = key.rpartition("-")[0]
         files = (report.folders or {}).get(key, {})

@@ -12,7 +12,6 @@ from nemorun_cli.core.errors import NotSentError, RefusedError, UnreachableError
 from nemorun_cli.core.jobs import Plan
 from nemorun_cli.core.ports import Finished, Tunnel
 from nemorun_cli.slurm import scripts
-from nemorun_cli.slurm.complaints import advice, controller_busy, refusal
 from nemorun_cli.slurm.reading import parse_submitted
 from nemorun_cli.watching import nap
 
@@ -92,6 +91,8 @@ class Submission:
 
     def _refused(self, finished: Finished, code: str, way: Tunnel) -> str | None:
         """RefusedError if Slurm did refuse the job, which then nobody submits any more."""
+        from nemorun_cli.slurm.complaints import controller_busy, refusal
+
         complaint = finished.err.decode("utf-8", "replace")
         # 124 is timeout's, 137 its KILL: sbatch was still waiting for the controller.
         if code in ("0", "124", "137") or controller_busy(complaint):
@@ -107,6 +108,8 @@ class Submission:
 
     def _hint(self, said: str) -> str:
         """What to do about this complaint, for which nodes that are kept off may be the cause."""
+        from nemorun_cli.slurm.complaints import advice
+
         off = any(word.startswith("--exclude=") for word in self.plan.commands[0])
         own = ["-x exclude_bad=false"] if off and self.plan.notices else []
         return "; ".join(filter(None, [advice(said), *own]))
