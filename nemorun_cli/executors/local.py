@@ -8,7 +8,7 @@ from dataclasses import dataclass
 from pathlib import Path, PurePath
 from typing import Any, ClassVar, Self
 
-from nemorun_cli import jobfolder, joblogs, processes, workfiles, wrappers
+from nemorun_cli import jobfolder, processes, workfiles, wrappers
 from nemorun_cli.core.errors import RefusedError, SpecError, UnreachableError
 from nemorun_cli.core.jobs import (
     JobFile,
@@ -153,6 +153,8 @@ class LocalExecutor:
         rank: int | None = None,
     ) -> Iterator[LogLine]:
         """The lines of the job's log files; with `follow`, until it has ended."""
+        from nemorun_cli import joblogs
+
         folder = Path(self.directory(handle.key))
         if not follow:
             return joblogs.read_logs(folder, tail=tail, rank=rank)

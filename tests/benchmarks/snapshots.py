@@ -5,6 +5,8 @@ import subprocess
 import sys
 from typing import TYPE_CHECKING
 
+from nemorun_cli.packagers.copying import discard
+
 if TYPE_CHECKING:
     from tests.benchmarks.bench import Bench
 
@@ -20,11 +22,11 @@ packagers.take(root, home / "code", home=home, workdir=".", now=time.time())
 def snapshots(bench: "Bench") -> None:
     """A tree of 20,000 files, of which one has changed since the snapshot before."""
     tree = bench.project / "tree"
-    for folder in range(FOLDERS):
-        (tree / f"folder{folder}").mkdir(parents=True)
+    for each in range(FOLDERS):
+        (tree / f"folder{each}").mkdir(parents=True)
         for number in range(FILES):
-            path = tree / f"folder{folder}/file{number}.py"
-            path.write_text(f"NUMBER = {folder * FILES + number}\n" * 20)
+            path = tree / f"folder{each}/file{number}.py"
+            path.write_text(f"NUMBER = {each * FILES + number}\n" * 20)
             os.utime(path, (1, 1))
     who = ("-c", "user.name=bench", "-c", "user.email=bench@example.com")
     for argv in (("init", "-q"), ("add", "."), (*who, "commit", "-qm", "one")):
@@ -36,3 +38,5 @@ def snapshots(bench: "Bench") -> None:
     imported = bench.python(NOTHING)
     ours = changed.cpu - imported.cpu
     bench.row("snapshot of 20,000 files, 1 changed", ours, 2 * status.cpu, of="2 x git status")
+    for folder in (tree, bench.project / "snapshots"):  # The project is that of other parts, too.
+        discard(folder)
