@@ -11,7 +11,7 @@ from nemorun_cli.actions.launch import Content, Prepared, prepare
 from nemorun_cli.actions.requests import Request, Surroundings
 from nemorun_cli.actions.stored import plan_of, stored_code, typed_settings
 from nemorun_cli.actions.wiring import Ports
-from nemorun_cli.core.errors import RefusedError, UsageError
+from nemorun_cli.core.errors import CorruptError, RefusedError, UsageError
 from nemorun_cli.core.jobs import Code
 from nemorun_cli.core.runs import Run
 from nemorun_cli.packagers.companions import Also
@@ -94,12 +94,18 @@ def launch(
 def rerun(run: Run, request: Request, around: Surroundings, *, ports: Ports) -> Prepared:
     """A new run of the same code and config, with these overrides on top.
 
-    Targets are imported from the stored code, never from here. NotFoundError when that is gone;
-    UsageError for a run that was imported, unless its code is trusted.
+    Targets are imported from the stored code, never from here. NotFoundError when that is gone,
+    CorruptError when it is not what it was; UsageError for a run that was imported, unless its code
+    is trusted.
     """
     record = run.record
     refuse_foreign(run, trust=request.trust, ports=ports)
     code = stored_code(run, ports=ports)
+    if code is not None and not packagers.verify(Path(code.path), code.hash):
+        raise CorruptError(
+            f"the code of {run.id} in the store is not what it was: {code.path}",
+            hint=f"delete that folder, and launch {record.recipe} again from its project",
+        )
     executor = request.executor or record.profile or record.executor
     typed, left = _carried(run, executor, around)
     again = replace(

@@ -64,8 +64,10 @@ class Verdict:
     """What of the environment was not the same; None where one of them was not recorded."""
 
     @property
-    def reproduced(self) -> bool:
-        """Whether the new run succeeded, and everything came out the same."""
+    def reproduced(self) -> bool | None:
+        """Whether the new run succeeded, and everything came out the same; None if it goes on."""
+        if self.run.live:
+            return None
         done = self.run.state is JobState.SUCCEEDED
         return done and all(each.same for each in self.checks)
 
@@ -129,7 +131,9 @@ def prepare(
 
 
 def judge(original: Run, run: Run, expected: Sequence[Result], *, ports: Ports) -> Verdict:
-    """The results of a run that has ended beside those that were expected."""
+    """The results of a run beside those that were expected; of one that goes on, none."""
+    if run.live:
+        return Verdict(original=original, run=run, checks=(), environment=None)
     found = metrics(run, ports=ports)
     patterns = [each.name for each in expected if each.kind == "file"]
     values = {("metric", name): value for name, value in found.items()}

@@ -49,7 +49,7 @@ def twin_of(prepared: Prepared, *, ports: Ports, ask: bool = False) -> Twin | No
         if run.live and (executor.instant or ask):
             (run,) = refresh([run], ports=ports).runs  # noqa: PLW2901
         same = _same(run, prepared, ports)
-        if same is False:
+        if same is False or (run.live and run.record.after != prepared.record.after):
             continue
         twin = Twin(run=run, environment=bool(same))
         if run.state is JobState.SUCCEEDED:

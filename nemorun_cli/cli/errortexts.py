@@ -1,10 +1,13 @@
 """Errors, as they are told."""
 
+import re
 import sys
 from typing import Any
 
 from nemorun_cli.cli import output
 from nemorun_cli.core.errors import NemorunError, Problem
+
+_CONTROLS = re.compile(r"[\x00-\x08\x0b-\x1f\x7f-\x9f]")
 
 
 def document_of(error: NemorunError) -> dict[str, Any]:
@@ -28,10 +31,10 @@ def lines_of(error: NemorunError) -> list[str]:
     """An error for a person: what is wrong, where in what was typed, what to do."""
     label = output.paint("error:", "31;1", sys.stderr)
     if not error.problems:
-        return [f"{label} {error.message}", *_hint(error.hint)]
-    lines = [] if len(error.problems) == 1 else [f"{label} {error.message}"]
+        return [f"{label} {_shown(error.message)}", *_hint(error.hint)]
+    lines = [] if len(error.problems) == 1 else [f"{label} {_shown(error.message)}"]
     for problem in error.problems:
-        lines += [f"{label} {problem.message}", *_caret(problem), *_hint(problem.hint)]
+        lines += [f"{label} {_shown(problem.message)}", *_caret(problem), *_hint(problem.hint)]
     told = {problem.hint for problem in error.problems}
     return lines if error.hint in told else [*lines, *_hint(error.hint)]
 
@@ -44,4 +47,9 @@ def _caret(problem: Problem) -> list[str]:
 
 
 def _hint(hint: str) -> list[str]:
-    return [f" {output.paint('hint:', '36', sys.stderr)} {hint}"] if hint else []
+    return [f" {output.paint('hint:', '36', sys.stderr)} {_shown(hint)}"] if hint else []
+
+
+def _shown(text: str) -> str:
+    """What names of files and metrics may hold, and no terminal should be told."""
+    return _CONTROLS.sub(lambda found: found.group().encode("unicode_escape").decode(), text)

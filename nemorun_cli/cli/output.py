@@ -166,8 +166,9 @@ def _batches(rows: Iterable[Sequence[str]]) -> Iterator[list[Sequence[str]]]:
 
 def pairs(facts: Mapping[str, str]) -> Iterator[str]:
     """Lines of names and values, the values below each other."""
-    width = max(map(len, facts), default=0)
-    for name, value in facts.items():
+    told = {one_line(name): value for name, value in facts.items()}
+    width = max(map(len, told), default=0)
+    for name, value in told.items():
         yield f"  {paint(name.ljust(width), '2', sys.stdout)}  {one_line(value)}"
 
 

@@ -14,6 +14,7 @@ if TYPE_CHECKING:
 
 DIFFERENT = 1
 _SHOWN = 16
+"""How much of a file's hash a person is shown."""
 
 
 class Environment(StrEnum):
@@ -130,7 +131,9 @@ def _lines(verdict: "Verdict") -> Iterator[str]:
     word = output.paint(_word(verdict), colour, sys.stdout)
     yield f"{word}  {tail(verdict.original.id)} as {tail(verdict.run.id)}"
     yield from output.pairs({f"{each.kind} {each.name}": _told(each) for each in verdict.checks})
-    if verdict.environment is None:
+    if verdict.run.live:
+        yield "it goes on: nothing was compared"
+    elif verdict.environment is None:
         yield "of one of them the environment was not recorded"
     elif verdict.environment:
         yield output.head("other than then")
@@ -143,11 +146,14 @@ def _lines(verdict: "Verdict") -> Iterator[str]:
 
 
 def _word(verdict: "Verdict") -> str:
+    if verdict.reproduced is None:
+        return "still running"
     return "reproduced" if verdict.reproduced else "not reproduced"
 
 
 def _told(each: "Check") -> str:
-    before, after = (_text(value)[:_SHOWN] for value in (each.before, each.after))
+    shown = _SHOWN if each.kind == "file" else None
+    before, after = (_text(value)[:shown] for value in (each.before, each.after))
     if each.before == each.after:
         return f"{before}  the same"
     within = f"  within {each.tolerance:g}" if each.same else ""

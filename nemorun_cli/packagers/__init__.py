@@ -82,7 +82,7 @@ def take(  # noqa: PLR0913 # All of them say what the snapshot is of, or where i
     if not (store / tree.hash).is_dir():
         tree = copy(tree, store, now=now, digests=digests)
     made = _patched(tree, store)
-    digests.save(tree.hash)
+    digests.save()
     return _code(tree, gathered, store, workdir, made)
 
 

@@ -6,7 +6,7 @@ import os
 import shutil
 import stat
 from collections.abc import Callable, Collection, Iterator
-from contextlib import contextmanager
+from contextlib import contextmanager, suppress
 from dataclasses import replace
 from pathlib import Path
 
@@ -27,10 +27,11 @@ _FULL = (errno.ENOSPC, errno.EDQUOT)
 def copy(tree: Tree, store: Path, *, now: float, digests: Digests) -> Tree:
     """Copy a tree into the store, under the hash of what was copied; the tree as it is there.
 
-    Of the snapshot that was stored last, what is unchanged is not copied but shared.
+    No snapshot shares a file with another one: whoever writes to one, as its owner can, damages it
+    alone.
     """
     with _staged(store, now) as stage:
-        tree = _copied(tree, stage, store, digests)
+        tree = _copied(tree, stage, digests)
         _publish(stage, store / tree.hash)
     return tree
 
@@ -60,9 +61,10 @@ def patch(listing: Listing, snapshot: Path, paths: Collection[str], target: Path
 
 
 def discard(folder: Path) -> None:
-    """Delete a snapshot, read-only as it is. A second call does nothing."""
+    """Delete a snapshot, read-only as it is. A second call, also at the same time, does nothing."""
     for at, _, _ in os.walk(folder):
-        Path(at).chmod(0o700)
+        with suppress(FileNotFoundError):
+            Path(at).chmod(0o700)
     shutil.rmtree(folder, ignore_errors=True)
 
 
@@ -99,12 +101,8 @@ def _publish(stage: Path, folder: Path) -> None:
             raise
 
 
-def _copied(tree: Tree, stage: Path, store: Path, digests: Digests) -> Tree:
-    """Copy all files; the tree of what became of them, without those that have gone meanwhile.
-
-    What is unchanged shares the disk with the snapshot before.
-    """
-    before = store / digests.last if digests.last else None
+def _copied(tree: Tree, stage: Path, digests: Digests) -> Tree:
+    """Copy all files; the tree of what became of them, without those that have gone meanwhile."""
     copied = {}
     folders = {""}
     changed = set(tree.young)
@@ -114,9 +112,6 @@ def _copied(tree: Tree, stage: Path, store: Path, digests: Digests) -> Tree:
             (stage / folder).mkdir(mode=0o700, parents=True, exist_ok=True)
             folders.add(folder)
         entry, target = tree.entries[path], f"{stage}/{path}"
-        if before and path in digests.unchanged and _shared(f"{before}/{path}", target):
-            copied[path] = entry
-            continue
         found = _link(source, target) if entry.mode == LINK else _file(source, target)
         if found is not None:
             copied[path] = found
@@ -124,14 +119,6 @@ def _copied(tree: Tree, stage: Path, store: Path, digests: Digests) -> Tree:
             changed.add(path)
             digests.forget(path)
     return replace(tree, entries=copied, young=frozenset(changed))
-
-
-def _shared(before: str, target: str) -> bool:
-    try:
-        os.link(before, target, follow_symlinks=False)
-    except OSError:  # It is not there any more, or the disk knows no more links to it.
-        return False
-    return True
 
 
 def _link(source: str, target: str) -> Entry | None:

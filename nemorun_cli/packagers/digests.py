@@ -6,14 +6,14 @@ from collections.abc import Mapping
 from dataclasses import dataclass, field
 from pathlib import Path
 
-_FORMAT = "nemorun digests 1"
+_FORMAT = "nemorun digests 2"
 Row = tuple[str, str, str]
 """A mark, the size, the digest."""
 
 
 @dataclass
 class Digests:
-    """Digests, sizes and marks of the files of the snapshot that was stored last.
+    """Digests, sizes and marks of the files of a project, as of its last snapshot.
 
     A mark says what a file was known by: one that has the same mark has the same content. An empty
     one says nothing.
@@ -21,11 +21,7 @@ class Digests:
 
     path: Path
     known: Mapping[str, Row] = field(default_factory=dict)
-    last: str | None = None
-    """The hash of that snapshot."""
     fresh: dict[str, Row] = field(default_factory=dict)
-    unchanged: set[str] = field(default_factory=set)
-    """What is as it is in that snapshot."""
 
     @classmethod
     def of(cls, root: Path, cache: Path) -> "Digests":
@@ -35,10 +31,10 @@ class Digests:
             words = os.fsdecode(path.read_bytes()).split("\0")
         except OSError:
             words = []
-        if words[:1] != [_FORMAT] or len(words) % 4 != 2:  # noqa: PLR2004
+        if words[:1] != [_FORMAT] or len(words) % 4 != 1:
             return cls(path=path)
-        rows = zip(words[3::4], words[4::4], words[5::4], strict=True)
-        return cls(path=path, known=dict(zip(words[2::4], rows, strict=True)), last=words[1])
+        rows = zip(words[2::4], words[3::4], words[4::4], strict=True)
+        return cls(path=path, known=dict(zip(words[1::4], rows, strict=True)))
 
     def recall(self, path: str, mark: str) -> Row | None:
         """What is known of a file, if it still has this mark."""
@@ -46,7 +42,6 @@ class Digests:
         if row is None or not mark or row[0] != mark:
             return None
         self.fresh[path] = row
-        self.unchanged.add(path)
         return row
 
     def remember(self, path: str, mark: str, size: int, digest: str) -> None:
@@ -57,11 +52,11 @@ class Digests:
         """Keep nothing of a file that is not any more what was found out."""
         self.fresh.pop(path, None)
 
-    def save(self, last: str) -> None:
+    def save(self) -> None:
         """Keep it for the next snapshot. What cannot be written is only slow."""
-        if last == self.last and self.fresh == self.known:
+        if self.fresh == self.known:
             return
-        words = [_FORMAT, last]
+        words = [_FORMAT]
         for path, row in self.fresh.items():
             words += (path, *row)
         part = self.path.with_name(f".{self.path.name}.{os.urandom(4).hex()}")

@@ -13,14 +13,14 @@ from nemorun_cli.core.errors import RefusedError
 from nemorun_cli.roots import trusted
 
 _COMMIT = re.compile(r"[0-9a-f]{40,64}")
-# A repository may name a program as its fsmonitor, which git would start; and its index is left be.
-_GIT = ("git", "--no-optional-locks", "-c", "core.fsmonitor=false")
-_BRANCH = "refs/heads/"
-_ASKED = (
-    r"^(remote\..*\.url|branch\..*\.remote"
-    r"|core\.(autocrlf|filemode|checkstat|trustctime|attributesfile))$"
+# A repository may name programs, as its fsmonitor or hooks, which git would start; and its index is
+# left be.
+_GIT = (
+    *("git", "--no-optional-locks"),
+    *("-c", "core.fsmonitor=false", "-c", "core.hooksPath=/dev/null"),
 )
-_SURE = {"autocrlf": "false", "filemode": "true", "checkstat": "default", "trustctime": "true"}
+_BRANCH = "refs/heads/"
+_ASKED = r"^(remote\..*\.url|branch\..*\.remote)$"
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -110,22 +110,6 @@ def remote(known: Mapping[str, str], branch: str | None) -> str | None:
     urls = [value for name, value in known.items() if name.endswith(".url")]
     url = known.get(f"remote.{followed}.url") or next(iter(urls), None)
     return None if url is None else without_credentials(url)
-
-
-def sure(folder: Path, repository: Path, known: Mapping[str, str]) -> bool:
-    """Whether git's word that a file of a folder is unchanged is meant of each byte and the mode.
-
-    It is not where git may convert what it reads, nor where it looks less closely.
-    """
-    home = Path(os.environ.get("XDG_CONFIG_HOME") or Path(os.environ.get("HOME", "/"), ".config"))
-    places = [home / "git/attributes", objects(repository).with_name("info") / "attributes"]
-    around = (each for each in (folder, *folder.parents) if each.is_relative_to(repository))
-    places += (each / ".gitattributes" for each in around)
-    return (
-        all(known.get(f"core.{name}", wanted) == wanted for name, wanted in _SURE.items())
-        and "core.attributesfile" not in known
-        and not any(place.exists() for place in places)
-    )
 
 
 def without_credentials(url: str) -> str:

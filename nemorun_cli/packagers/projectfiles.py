@@ -1,5 +1,6 @@
 """Which files of a project belong to it: what git says, or all but what was made from others."""
 
+import hashlib
 import os
 from collections.abc import Iterable, Iterator, Mapping
 from dataclasses import dataclass, field, replace
@@ -13,8 +14,9 @@ _NEVER = "__pycache__"
 _MADE = frozenset({_NEVER, "node_modules"})
 _MADE_AT_THE_TOP = frozenset({"build", "dist"})
 _ENDINGS = (".pyc", ".pyo")
-_CONVERSIONS = ".gitattributes"
 _SUBMODULE = "160000"
+_SHA1 = 40
+"""Digits of a name of git's, where it is not SHA-256."""
 _ABSENT = "000000"
 _Above = tuple[tuple[str, Rules], ...]
 """The rules of the folders around: the path from each to here, and its rules."""
@@ -35,8 +37,6 @@ class State:
     """Tracked ones at which git was told not to look."""
     remote: str | None = None
     """The address of the repository, without credentials."""
-    sure: bool = False
-    """Whether all others are, to the byte, as the index and so `base` has them."""
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -123,14 +123,12 @@ def _asked(folder: Path, place: str, repository: Path) -> Listing | None:
             unwatched.add(path)
     paths = _kept((*base, *untracked))
     config, head = git.config(repository), git.head(repository)
-    converted = any(path.endswith(_CONVERSIONS) for path in paths)
     state = State(
         repository=repository,
         head=head,
         remote=git.remote(config, head.branch),
-        sure=not converted and git.sure(folder, repository, config),
         base=base,
-        changed=frozenset(changed - {""}),
+        changed=frozenset(changed - {""}).union(_altered(folder, base, unwatched)),
         untracked=frozenset(_kept(untracked)),
         unwatched=frozenset(_kept(unwatched - {""})),
     )
@@ -138,6 +136,19 @@ def _asked(folder: Path, place: str, repository: Path) -> Listing | None:
     return Listing(
         folder=folder, place=place, paths=paths, state=state, inside=tuple(sorted(inside))
     )
+
+
+def _altered(folder: Path, base: Mapping[str, str], paths: Iterable[str]) -> Iterator[str]:
+    """Those of these tracked files that are there, and are not as git has them."""
+    for path in paths:
+        known = base.get(path, "").partition(" ")[2]
+        try:
+            data = (folder / path).read_bytes()
+        except OSError:
+            continue  # A sparse checkout has left it out.
+        kind = hashlib.sha1 if len(known) == _SHA1 else hashlib.sha256
+        if kind(b"blob %d\0" % len(data) + data).hexdigest() != known:
+            yield path
 
 
 def _against_the_commit(state: State, folder: Path) -> State:

@@ -85,15 +85,11 @@ def scan(
     cannot be read. `limit` is in bytes; None is no limit at all.
     """
     root = listings[0].folder
-    entries: dict[str, Entry] = {}
-    found = [each for one in listings for each in _unknown(one, digests, entries, without)]
+    found = [each for one in listings for each in _statuses(one, without)]
     if limit is not None:
-        total = sum(each.size for each in entries.values())
-        total += sum(each.status.st_size for each in found)
-        if total > limit or len(entries) + len(found) > MOST_FILES:
-            sizes = {path: entry.size for path, entry in entries.items()}
-            sizes |= {each.path: each.status.st_size for each in found}
-            refuse_if_too_large(root, sizes, limit=limit)
+        sizes = {each.path: each.status.st_size for each in found}
+        refuse_if_too_large(root, sizes, limit=limit)
+    entries: dict[str, Entry] = {}
     young = set()
     for each in found:
         if is_young := _is_young(each.status, now):
@@ -111,7 +107,7 @@ def scan(
 def weigh(listings: Sequence[Listing], *, without: Path, limit: int | None) -> None:
     """RefusedError for what is too large."""
     if limit is not None:
-        found = (each for one in listings for each in _statuses(one, one.paths, without))
+        found = (each for one in listings for each in _statuses(one, without))
         sizes = {each.path: each.status.st_size for each in found}
         refuse_if_too_large(listings[0].folder, sizes, limit=limit)
 
@@ -198,32 +194,10 @@ def _own(listing: Listing, without: Path) -> str | None:
     return f"{folder.relative_to(top)}/" if folder.is_relative_to(top) else None
 
 
-def _unknown(
-    listing: Listing, digests: Digests, entries: dict[str, Entry], without: Path
-) -> Iterator[_File]:
-    """What has to be looked at; the rest, which git knows to be unchanged, goes to `entries`."""
-    state, place = listing.state, listing.place
-    if state is None or not state.sure:
-        yield from _statuses(listing, listing.paths, without)
-        return
-    doubtful = state.changed | state.unwatched
-    paths = []
-    for path in listing.paths:
-        mark = state.base.get(path, "") if path not in doubtful else ""
-        row = digests.recall(place + path, mark)
-        if row is None:
-            paths.append(path)
-        else:
-            entries[place + path] = Entry(mode=_MODES[mark[:6]], digest=row[2], size=int(row[1]))
-    for each in _statuses(listing, paths, without):
-        path = each.path[len(place) :]
-        yield each if path in doubtful else each._replace(mark=state.base.get(path, each.mark))
-
-
-def _statuses(listing: Listing, paths: Iterable[str], without: Path) -> Iterator[_File]:
+def _statuses(listing: Listing, without: Path) -> Iterator[_File]:
     start, place = os.path.join(listing.folder, ""), listing.place  # noqa: PTH118
     own = _own(listing, without)
-    for path in paths:
+    for path in listing.paths:
         if own and f"{path}/".startswith(own):
             continue
         try:

@@ -49,6 +49,20 @@ def test_a_run_is_launched_again_from_a_store_that_has_moved(tiny: Nemorun, tmp_
     assert not tiny.store.exists()
 
 
+def test_code_that_is_not_what_it_was_is_not_launched_again(tiny: Nemorun) -> None:
+    run_id = tiny.ok("launch", "--wait", "tiny")
+    (code,) = (tiny.store / "code").glob("[0-9a-f]*")
+    (damaged,) = code.glob("recipes/tiny.py")
+    damaged.chmod(0o600)
+    damaged.write_text(f"{damaged.read_text()}\n# another\n")
+
+    for command in (("rerun", run_id), ("reproduce", run_id, "--environment", "here")):
+        done = tiny(*command)
+        assert done.code != 0
+        assert f"the code of {run_id} in the store is not what it was" in done.err
+    assert len(tiny.ok("list", "--quiet").splitlines()) == 1
+
+
 def test_settings_that_another_executor_has_not_are_left_out(tiny: Nemorun) -> None:
     tiny.ok("launch", "--wait", "tiny", "-x", "shell=/bin/sh", "-x", "time=1h")
 

@@ -335,21 +335,6 @@ def test_a_young_file_is_read_again_since_its_time_may_not_tell(
     assert measure(root, home).hash != first.hash
 
 
-def test_a_clean_file_is_not_even_looked_at(
-    root: Path, home: Path, monkeypatch: pytest.MonkeyPatch
-) -> None:
-    write(root, "a.py", "sub/b.py", "new.py")
-    git(root, "init", "-q")
-    git(root, "add", "a.py", "sub")
-    git(root, "commit", "-qm", "one")
-    first = take(root, home)
-    monkeypatch.setattr(trees, "_mark", lambda _: "nothing is known by this")
-
-    assert take(root, home) == first
-    (root / "a.py").write_text("changed")
-    assert take(root, home).hash != first.hash
-
-
 def test_an_edit_that_is_taken_back_leaves_no_trace_in_later_snapshots(
     root: Path, home: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:

@@ -2,6 +2,7 @@
 
 import os
 import subprocess
+import time
 from collections.abc import Mapping
 from pathlib import Path
 
@@ -163,6 +164,34 @@ def test_a_change_at_which_git_does_not_look_is_in_the_patch(
     code = take(root, home)
 
     assert rebuilt(root, code, patch_of(code, home), tmp_path / "again") == code.hash
+    assert (code.repositories[0].dirty, code.repositories[0].changed) == (True, ("a.py",))
+    (root / "a.py").write_text("one\n")
+    assert not take(root, home).repositories[0].dirty
+
+
+def test_line_ends_that_were_repaired_are_as_on_the_disk(root: Path, home: Path) -> None:
+    """Git takes both for unchanged, each under the conversion of its day."""
+    for conversion, expected in (("true", b"one\r\n"), ("false", b"one\n")):
+        git(root, "config", "core.autocrlf", conversion)
+        (root / "a.py").unlink()
+        git(root, "checkout", "--", "a.py")
+        (root / f"other{conversion}").touch()
+        git(root, "add", ".")
+
+        code = take(root, home, now=time.time() + 60)
+
+        assert (Path(code.path) / "a.py").read_bytes() == expected
+
+
+def test_no_hook_of_a_repository_is_started(root: Path, home: Path, tmp_path: Path) -> None:
+    hook = root / ".git/hooks/post-index-change"
+    hook.parent.mkdir(exist_ok=True)
+    hook.write_text(f"#!/bin/sh\ntouch {tmp_path}/started\n")
+    hook.chmod(0o755)
+    (root / "a.py").write_text("two\n")
+
+    assert b"+two" in patch_of(take(root, home), home)
+    assert not (tmp_path / "started").exists()
 
 
 def test_what_is_edited_after_git_has_looked_is_in_the_patch(
