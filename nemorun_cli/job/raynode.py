@@ -90,6 +90,7 @@ class Node:
         self.ray: subprocess.Popen[bytes] | None = None
         self.driver: subprocess.Popen[bytes] | None = None
         self.begun = self.told_to_end = False
+        self.last_signal: int = signal.SIGTERM
 
     def lead(self, command: Sequence[str]) -> int:
         """Start the head, wait for the other nodes, and run the command."""
@@ -133,7 +134,7 @@ class Node:
 
     def notice(self, number: int, _: object) -> None:
         """Pass a signal on to the driver; before there is one, any is the end."""
-        self.told_to_end = True
+        self.told_to_end, self.last_signal = True, number
         if self.driver is not None and self.driver.returncode is None:
             self.driver.send_signal(number)
 
@@ -214,8 +215,8 @@ class Node:
     def _drive(self, command: Sequence[str], address: str) -> int:
         self.driver = subprocess.Popen(list(command), env={**os.environ, "RAY_ADDRESS": address})
         self.begun = True
-        if self.told_to_end:
-            self.driver.terminate()
+        if self.told_to_end:  # While it was started.
+            self.driver.send_signal(self.last_signal)
         while self.driver.poll() is None:
             self._wait("")
         code: int = self.driver.returncode

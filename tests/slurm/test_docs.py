@@ -94,7 +94,9 @@ def commands(block: str) -> Iterator[str]:
 def masked(text: str) -> str:
     """The text without what differs from run to run and from machine to machine."""
     text = re.sub(r"\d{8}-\d{6}-[a-z2-7]{8}", "ID", text)
-    text = re.sub(r"^[a-z2-7]{8}(?=  )", "ID", text, flags=re.MULTILINE)
+    text = re.sub(
+        r"^[a-z2-7]{8}(?=  )|(?<= as )[a-z2-7]{8}(?= of )", "ID", text, flags=re.MULTILINE
+    )
     text = re.sub(r"(?<=code/)[0-9a-f]{64}|(?<=code {9})[0-9a-f]{12}", "HASH", text)
     text = re.sub(r"(?<=config hash {2})[0-9a-f]{12}", "HASH", text)
     text = re.sub(r"(?<=python {17})\S+|(?<=git {20})\S+|(?<=version {16}).*", "HERE", text)
