@@ -9,7 +9,6 @@ ALPHABET = "abcdefghijklmnopqrstuvwxyz234567"
 TAIL_LENGTH = 8
 MIN_PREFIX = 3
 _ID = re.compile(r"\d{8}-\d{6}-[a-z2-7]{8}")
-_KEY = re.compile(r"(\d{8}-\d{6}-[a-z2-7]{8})-([1-9]\d*)")
 
 
 def new_id(stamp: str, random: bytes) -> str:

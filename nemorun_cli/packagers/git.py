@@ -1,4 +1,4 @@
-"""Asking git, which is led nowhere by its variables and starts no program of a repository's own."""
+"""Asking git, led nowhere by its variables; of a repository's own programs, filters alone start."""
 
 import os
 import re

@@ -18,7 +18,6 @@ MOST_BYTES = 2**30
 PLAIN, EXECUTABLE, LINK = 0o644, 0o755, 0o120000
 _SETTLED_NS = 2_000_000_000
 """A file younger than this may change again within the same tick of its clock."""
-_MODES = {"100644": PLAIN, "100755": EXECUTABLE, "120000": LINK}
 """Of files, as git writes them."""
 _SHOWN = 10
 _NEARLY_ALL = 0.9

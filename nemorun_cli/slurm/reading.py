@@ -17,8 +17,6 @@ SACCT_FIELDS = "JobID,State,ExitCode,Submit,Start,End,NodeList,JobName,Comment"
 
 Comment is empty unless the site sets AccountingStoreFlags=job_comment (slurm.conf(5)).
 """
-TIME_FORMAT = {"SLURM_TIME_FORMAT": "%s"}
-"""To be set for squeue and sacct: else they print the cluster's local time, without its zone."""
 
 _ID = r"[0-9]+(?:_(?:[0-9]+|\[[^\]|]*\]?))?(?:\+[0-9]+)?"
 _JOB = re.compile(_ID)

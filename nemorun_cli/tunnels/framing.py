@@ -14,7 +14,6 @@ from dataclasses import dataclass, field
 from nemorun_cli.core.errors import SpecError
 from nemorun_cli.core.ports import Finished
 
-LOGIN = ("auto", "always", "never")
 # execve(2): no single argument may be longer than 128 KiB, its end included.
 _LONGEST = 131_071
 _ROOM = 16  # what follows the end mark: the exit code

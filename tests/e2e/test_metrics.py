@@ -5,11 +5,10 @@ import os
 import pty
 import subprocess
 import sys
+from importlib.util import find_spec
 from pathlib import Path
 
-import pytest
-
-from tests.conftest import NEMORUN, Nemorun
+from tests.conftest import NEMORUN, Nemorun, require
 
 MEASURE = """
 from nemorun_cli import track
@@ -120,7 +119,8 @@ def test_a_run_that_has_measured_nothing_is_no_error(nemorun: Nemorun) -> None:
 def test_event_files_are_read_by_tensorboard_s_own_library(
     nemorun: Nemorun, tmp_path: Path
 ) -> None:
-    pytest.importorskip("tensorboard")
+    there = find_spec("tensorboard") is not None
+    require("tensorboard", there=there, why="the package is not installed")
     run(nemorun, EVENTS)
 
     told = nemorun.ok("metrics", "--last").splitlines()
