@@ -48,7 +48,7 @@ def command(  # noqa: PLR0913
 
     ports = wiring.ports()
     if patch:
-        _print_patch(run_of(run, ports=ports), repository, ports)
+        _print_patch(run_of(run, ports=ports), repository, ports, json=json)
         return
     found = show.details(run_of(run, ports=ports), ports=ports)
     for problem in found.problems:
@@ -70,11 +70,14 @@ def command(  # noqa: PLR0913
             output.answer(line)
 
 
-def _print_patch(run: "Run", place: str, ports: "Ports") -> None:
+def _print_patch(run: "Run", place: str, ports: "Ports", *, json: bool) -> None:
     from nemorun_cli.actions.stored import patch_of
+    from nemorun_cli.cli.documents import document
 
     text = patch_of(run, place, ports=ports)
-    if text:
+    if json:
+        output.document(document(repository=place, patch=text))
+    elif text:
         output.answer(text.removesuffix("\n"))
     else:
         output.note("its code is as committed")

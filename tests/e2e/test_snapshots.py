@@ -88,6 +88,8 @@ def test_the_patch_applies_to_the_commit_and_gives_the_code(
     (repository / "new.bin").write_bytes(bytes(range(256)))
     run_id = nemorun.ok("launch", "--wait", "command", "true")
     shown = nemorun("show", run_id, "--patch")
+    told = nemorun.json("show", run_id, "--patch")
+    assert (told["repository"], told["patch"]) == ("", shown.out)
     clone = tmp_path / "clone"
     git(tmp_path, "clone", "-q", str(repository), str(clone))
     patch = shown.out.encode("utf-8", "surrogateescape")
