@@ -5,7 +5,7 @@ import subprocess
 import sys
 from typing import TYPE_CHECKING
 
-from nemorun_cli.packagers.copying import discard
+from nemorun_cli.job.layingout import discard
 
 if TYPE_CHECKING:
     from tests.benchmarks.bench import Bench

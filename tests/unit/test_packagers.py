@@ -18,6 +18,7 @@ from hypothesis import strategies as st
 from nemorun_cli import packagers, roots
 from nemorun_cli.core.errors import RefusedError, StoreError
 from nemorun_cli.core.jobs import Code
+from nemorun_cli.job.layingout import discard
 from nemorun_cli.packagers import copying, trees
 
 NOW = 4e9
@@ -580,7 +581,7 @@ def test_a_changed_snapshot_does_not_pass_verification(root: Path, home: Path) -
 
 def test_a_missing_snapshot_is_not_an_empty_one(root: Path, home: Path) -> None:
     code = take(root, home)
-    copying.discard(Path(code.path))
+    discard(Path(code.path))
 
     assert not Path(code.path).exists()
     assert not packagers.verify(Path(code.path), code.hash)
