@@ -60,7 +60,7 @@ def job_script(spec: JobSpec, directory: str, *, python: str, lays_out: bool = F
         spec,
         directory,
         start=("lay_out || exit 70", *start),
-        variables={"code": spec.code.path, "laid_out_by": sys.executable},
+        variables={"snapshot": spec.code.path, "laid_out_by": sys.executable},
         parts=("layingout.sh",),
     )
 

@@ -75,15 +75,14 @@ def take(  # noqa: PLR0913 # All of them say what the snapshot is of, or where i
     that is asked for, not as committed, and for a file that cannot be read; StoreError, and no
     snapshot, when it cannot be written.
     """
-    cache = store / _CACHE
+    task = again.Task(root=root, store=store, home=home, also=also, now=now)
     if also.later and only is None:
-        look = again.look(root, cache, also, home=home, now=now)
+        look = again.look(task)
     else:
-        gathered = _gathered(root, also, only=only, home=home)
-        look = again.full(gathered, cache, also, home=home, now=now)
+        look = again.full(task, _gathered(root, also, only=only, home=home))
     if also.clean:
         refuse_unless_clean(_code(look.tree, look.gathered, store, workdir))
-    tree, where = again.store(look, store, cache=cache, now=now)
+    tree, where = again.store(task, look)
     made = _patched(tree, store, where)
     return _code(tree, look.gathered, store, workdir, made)
 

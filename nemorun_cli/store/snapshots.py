@@ -65,8 +65,7 @@ def unused(code: Path, named: Collection[str], *, now: float) -> list[Path]:
         for path, code_hash in hashes.items()
         if code_hash.isalnum() and code_hash not in named and _is_old(path, now)
     ]
-    waiting = [path for path in found if path.name.startswith(PENDING) and path not in old]
-    bases = {base_of(path) for path in waiting}
+    bases = {base_of(path) for path in found if path.name.startswith(PENDING)}
     return [path for path in old if path.name not in bases]
 
 

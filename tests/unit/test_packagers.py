@@ -19,7 +19,7 @@ from nemorun_cli import packagers, roots
 from nemorun_cli.core.errors import RefusedError, StoreError
 from nemorun_cli.core.jobs import Code
 from nemorun_cli.job.layingout import discard
-from nemorun_cli.packagers import copying, trees
+from nemorun_cli.packagers import again, copying, trees
 
 NOW = 4e9
 """So late that every file is old enough for its digest to be remembered."""
@@ -351,7 +351,7 @@ def test_an_edit_that_is_taken_back_leaves_no_trace_in_later_snapshots(
             (root / "a.py").write_text("edited")
             return tree
 
-        during.setattr(packagers, "scan", scan_then_edit)
+        during.setattr(again, "scan", scan_then_edit)
         assert (Path(take(root, home).path) / "a.py").read_text() == "edited"
     git(root, "checkout", "-q", "a.py")
     (root / "b.py").write_text("new")
@@ -414,7 +414,7 @@ def test_what_is_stored_is_what_was_copied(
         (root / "b.py").unlink()
         return tree
 
-    monkeypatch.setattr(packagers, "scan", scan_then_edit)
+    monkeypatch.setattr(again, "scan", scan_then_edit)
 
     code = take(root, home)
 
