@@ -7,6 +7,7 @@ names the base and the project's folder. It is copied into the job: standard lib
 
 from __future__ import annotations
 
+import errno
 import fcntl
 import hashlib
 import json
@@ -44,6 +45,8 @@ def lay_out(store: Path, code_hash: str) -> None:
     with _alone(pending):
         if folder.is_dir():
             return
+        if not pending.is_dir():
+            raise FileNotFoundError(errno.ENOENT, "the store has no such snapshot", str(folder))
         stage = store / f"{STAGE}{os.urandom(6).hex()}"
         try:
             stage.mkdir(mode=0o700)

@@ -24,6 +24,7 @@ from nemorun_cli.packagers import again, trees
 from nemorun_cli.packagers.companions import Also
 from nemorun_cli.packagers.trees import stored
 from nemorun_cli.store import snapshots
+from nemorun_cli.watching import nap
 
 NOW = 4e9
 PATHS = st.sampled_from(
@@ -300,7 +301,7 @@ def test_git_takes_no_word_of_the_repository_for_what_is_unchanged(root: Path, h
     for setting in ("core.trustctime=false", "core.checkStat=minimal"):
         git(root, "config", *setting.split("="))
     # What is younger is looked at anyway, as git compares whole seconds.
-    time.sleep(2.1)  # noqa: TID251
+    nap(2.1)
     take(root, home, now=time.time())
     path = root / "folder0/file0.py"
     path.write_text("NUMBER = 7\n")
