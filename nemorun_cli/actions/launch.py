@@ -31,6 +31,9 @@ class Content:
     """What set each path of the config."""
     overrides: tuple[str, ...] = ()
     files: tuple[str, ...] = ()
+    include_repos: tuple[str, ...] = ()
+    folder: str = "."
+    """Where these are named from."""
     source: Mapping[str, Any] | None = None
     notices: tuple[str, ...] = ()
 
@@ -161,6 +164,8 @@ def _record(  # noqa: PLR0913, PLR0917
         workdir=spec.workdir,
         overrides=content.overrides,
         files=content.files,
+        include_repos=content.include_repos,
+        folder=content.folder,
         settings=settled.settings,
         environment={"values": dict(settled.env), "secrets": sorted(settled.secrets)},
         after=label.after,

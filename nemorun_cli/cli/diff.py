@@ -61,7 +61,9 @@ def command(  # noqa: PLR0913
 
     after, typed = _split(after, overrides or [])
     sections = _sections(only, patch=patch, as_overrides=as_overrides)
-    both = sides.sides(before, after, typed, sections, surroundings(), ports=wiring.ports())
+    hashed = [Section.CONFIG, Section.CODE] if json and not as_overrides else []
+    wanted = [each for each in Section if each in {*sections, *hashed}]
+    both = sides.sides(before, after, typed, wanted, surroundings(), ports=wiring.ports())
     for problem in dict.fromkeys(text for side in both for text in side.problems):
         output.warn(problem)
     if as_overrides:
@@ -101,6 +103,10 @@ def _print_overrides(before: "Side", after: "Side", *, json: bool) -> int:
     from nemorun_cli.core.errors import UsageError
 
     for side in (before, after):
+        for each in side.unfit:
+            output.warn(f"{each.text} does not fit here: {each.message}")
+        if side.unmade:
+            raise UsageError(f"{_name(side)} cannot be launched here, and so has no config")
         if side.config is None:
             raise UsageError(f"{_name(side)} is a command line: it has no config")
     found = overrides_between(dict(before.config or {}), dict(after.config or {}))
@@ -158,6 +164,8 @@ def _subject(side: "Side") -> dict[str, Any]:
 
 def _rows(found: "Comparison") -> Iterator[tuple[str, str, str, str]]:
     """Section, name, before, after, for programs."""
+    for misfit in found.unfit:
+        yield "unfit", misfit.text, "", misfit.message
     for each in found.config or ():
         yield "config", each.path, each.before or "", each.after or ""
     for file in found.code or ():
@@ -170,6 +178,9 @@ def _rows(found: "Comparison") -> Iterator[tuple[str, str, str, str]]:
 def _lines(both: "tuple[Side, Side]", found: "Comparison") -> Iterator[str]:
     yield f"from  {_title(both[0])}"
     yield f"to    {_title(both[1])}"
+    if found.unfit:
+        yield output.head("does not fit here any more, and is left out")
+        yield from output.pairs({each.text: each.message for each in found.unfit})
     if found.config:
         yield output.head("config")
         yield from output.pairs(
