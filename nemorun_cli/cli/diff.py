@@ -59,6 +59,7 @@ def command(  # noqa: PLR0913
     from nemorun_cli.actions.difference import compare
     from nemorun_cli.actions.requests import surroundings
 
+    params.refuse_together({"--as-overrides": as_overrides, "--patch": patch, "--only": only})
     after, typed = _split(after, overrides or [])
     sections = _sections(only, patch=patch, as_overrides=as_overrides)
     hashed = [Section.CONFIG, Section.CODE] if json and not as_overrides else []

@@ -49,6 +49,8 @@ def command(  # noqa: PLR0913
     """
     from nemorun_cli.actions import gc, wiring
 
+    if older_than is None:
+        params.refuse_without("--older-than", {"--state": state, "--keep-tag": keep_tag})
     ports = wiring.ports()
     params.check_tags(keep_tag or ())
     wanted = params.filter_of(

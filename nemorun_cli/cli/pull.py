@@ -39,6 +39,7 @@ def command(
     from nemorun_cli.actions import pull, wiring
     from nemorun_cli.actions.select import run_of
 
+    params.refuse_without("GLOB", {} if patterns else {"--output": folder, "--yes": yes})
     ports = wiring.ports()
     chosen = run_of(run, ports=ports)
     if not patterns:

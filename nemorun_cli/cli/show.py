@@ -46,6 +46,15 @@ def command(  # noqa: PLR0913
     from nemorun_cli.actions import show, wiring
     from nemorun_cli.actions.select import run_of
 
+    parts = {
+        "--config": config,
+        "--script": script,
+        "--environment": environment,
+        "--patch": patch,
+    }
+    params.refuse_together(parts)
+    params.refuse_together({"--json": json, "--config": config, "--script": script})
+    params.refuse_without("--patch", {"--repository": repository and not patch})
     ports = wiring.ports()
     if patch:
         _print_patch(run_of(run, ports=ports), repository, ports, json=json)

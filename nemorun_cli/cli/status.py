@@ -21,6 +21,7 @@ def command(
     from nemorun_cli.cli.listing import why
     from nemorun_cli.core.ids import tail
 
+    params.refuse_together({"--strict": strict, "--refresh never": refresh is Refresh.NEVER})
     ports = wiring.ports()
     asked = runs or ["last"]
     seen = observe.refresh(runs_of(asked, ports=ports), ports=ports, mode=refresh)

@@ -43,9 +43,10 @@ def command(
 
     ports = wiring.ports()
     seconds = params.seconds("--timeout", timeout)
+    wanted = Filter(experiment=experiment, tags=tuple(tag or ()))
+    params.refuse_filters(runs, wanted)
     chosen = runs_of(runs or (), ports=ports)
     if not runs:
-        wanted = Filter(experiment=experiment, tags=tuple(tag or ()))
         found = ports.index.live() if wanted.empty else ports.index.select(wanted, limit=None).runs
         chosen = list(found)
         if not chosen and not wanted.empty:
