@@ -117,13 +117,13 @@ def _print_overrides(before: "Side", after: "Side", *, json: bool) -> int:
     if found.unknown:
         output.warn(f"only a registered factory can make these: {', '.join(found.unknown)}")
     if found.overrides:
-        output.answer(to_yaml(found.overrides).rstrip("\n"))
+        output.text(to_yaml(found.overrides).rstrip("\n"))
     return DIFFERENT if found.overrides else 0
 
 
 def _print_patch(before: "Side", after: "Side") -> None:
-    for line in _patch(before, after):
-        output.answer(line.removesuffix("\n"), flush=False)
+    if lines := _patch(before, after):
+        output.text("".join(lines).removesuffix("\n"))
 
 
 def _patch(before: "Side", after: "Side") -> list[str]:
@@ -204,14 +204,14 @@ def _lines(both: "tuple[Side, Side]", found: "Comparison") -> Iterator[str]:
 
 def _title(side: "Side") -> str:
     if side.run is None:
-        return f"{side.recipe}, as it would be launched here"
-    return f"{_name(side)}  {side.recipe}  {output.paint_state(side.run.state)}"
+        return f"{_name(side)}, as it would be launched here"
+    return f"{_name(side)}  {output.one_line(side.recipe)}  {output.paint_state(side.run.state)}"
 
 
 def _name(side: "Side") -> str:
     from nemorun_cli.core.ids import tail
 
-    return side.recipe if side.run is None else tail(side.run.id)
+    return output.one_line(side.recipe) if side.run is None else tail(side.run.id)
 
 
 def _config_line(each: Any) -> str:  # noqa: ANN401

@@ -71,9 +71,9 @@ def command(  # noqa: PLR0913
     elif config:
         from nemorun_cli.config.render import to_yaml
 
-        output.answer(to_yaml(found.config or {}).rstrip("\n"))
+        output.text(to_yaml(found.config or {}).rstrip("\n"))
     elif script:
-        output.answer(((found.plan or {}).get("files") or {}).get("job.sh", "").rstrip("\n"))
+        output.text(((found.plan or {}).get("files") or {}).get("job.sh", "").rstrip("\n"))
     else:
         for line in _lines(found):
             output.answer(line)
@@ -87,7 +87,7 @@ def _print_patch(run: "Run", place: str, ports: "Ports", *, json: bool) -> None:
     if json:
         output.document(document(repository=place, patch=text))
     elif text:
-        output.answer(text.removesuffix("\n"))
+        output.text(text.removesuffix("\n"))
     else:
         output.note("its code is as committed")
 

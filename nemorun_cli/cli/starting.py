@@ -252,7 +252,7 @@ def _leaving(run: "Run", how: How, ports: "Ports") -> Iterator[None]:
 def _follow(run: "Run", how: How, ports: "Ports") -> None:
     from nemorun_cli.actions.logs import lines
 
-    tell = output.note if how.json else output.answer
+    tell = output.passed_on if how.json else output.answer
     for line in lines(run, ports=ports, follow=True, tell=output.warn):
         tell(line.text)
 

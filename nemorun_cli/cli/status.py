@@ -31,6 +31,7 @@ def command(
         output.document(runs_document(seen.runs, asked=len(asked)))
     else:
         for run in seen.runs:
-            shown = f"{tail(run.id)}  {output.paint_state(run.state)}  {why(run, ports.clock())}"
+            told = output.one_line(why(run, ports.clock()))
+            shown = f"{tail(run.id)}  {output.paint_state(run.state)}  {told}"
             output.answer(shown.rstrip())
     return 17 if strict and seen.problems else 0

@@ -94,5 +94,5 @@ def report(runs: Sequence[Run], *, lines: int | None = None) -> int:
         reason = why(run, ports.clock())
         output.note(f"{tail(run.id)} {run.state.value}{f': {reason}' if reason else ''}")
         for line in last_lines(run, count, ports=ports):
-            output.note(f"  {line.text}")
+            output.passed_on(f"  {line.text}")
     return lifecycle.worst([lifecycle.exit_code_of(run) for run in runs])
