@@ -80,6 +80,17 @@ def _warn_once(text: str) -> None:
     output.warn(text)
 
 
+def _tell_what_goes_on(live: Sequence[Run]) -> None:
+    if len(live) > 1:
+        output.note(f"{len(live)} runs go on; `nemorun list` shows them")
+    elif live:
+        run_id = tail(live[0].id)
+        output.note(
+            f"{live[0].id} goes on; `nemorun logs --follow {run_id}` shows its output,"
+            f" `nemorun wait {run_id}` waits for its end"
+        )
+
+
 def report(runs: Sequence[Run], *, lines: int | None = None) -> int:
     """Tell why runs failed, with the end of their output; the exit code for all of them."""
     count = _TAIL_LINES if lines is None else lines
@@ -88,6 +99,7 @@ def report(runs: Sequence[Run], *, lines: int | None = None) -> int:
     from nemorun_cli.cli.listing import why
 
     ports = wiring.ports()
+    _tell_what_goes_on([run for run in runs if run.live])
     for run in runs:
         if run.live or lifecycle.exit_code_of(run) == 0:
             continue
