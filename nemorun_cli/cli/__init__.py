@@ -1,8 +1,13 @@
 """The command line: a table of commands, each imported when it is used, and one error boundary."""
 
+from __future__ import annotations
+
 import os
 import sys
-from typing import Any
+
+TYPE_CHECKING = False  # As in nemorun_cli: an interrupt is caught in `main` alone.
+if TYPE_CHECKING:
+    from typing import Any
 
 COMMANDS = {
     "launch": "Launch a recipe, or any command line.",

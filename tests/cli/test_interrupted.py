@@ -1,5 +1,7 @@
 """Whoever presses Ctrl-C is told no story, however early that is."""
 
+import subprocess
+import sys
 from dataclasses import replace
 from pathlib import Path
 
@@ -7,6 +9,7 @@ import pytest
 
 from tests.conftest import Nemorun
 
+ROOT = Path(__file__).parents[2]
 INTERRUPT = """
 import os, signal, sys
 
@@ -14,7 +17,12 @@ class Interrupt:
     def find_spec(self, name, path=None, target=None):
         if name == os.environ["INTERRUPT_AT"]:
             sys.meta_path.remove(self)
-            signal.raise_signal(signal.SIGINT)
+            try:
+                signal.raise_signal(signal.SIGINT)
+            except KeyboardInterrupt as interrupt:
+                if os.environ.get("INTERRUPT_AS"):
+                    raise RuntimeError("Error calling __set_name__") from interrupt
+                raise
 
 sys.meta_path.insert(0, Interrupt())
 """
@@ -41,6 +49,36 @@ def test_an_interrupt_while_a_module_is_imported_ends_the_command(
 
     assert (done.code, done.out, done.err.strip()) == (130, "", "")
     assert not (nemorun.store / "jobs").exists()
+
+
+def test_an_interrupt_while_a_class_is_made_is_one(nemorun: Nemorun, tmp_path: Path) -> None:
+    (tmp_path / "sitecustomize.py").write_text(INTERRUPT)
+    env = {
+        "PYTHONPATH": str(tmp_path),
+        "INTERRUPT_AT": "nemorun_cli.cli.listing",
+        "INTERRUPT_AS": "an error",
+    }
+
+    done = replace(nemorun, env=env)("list")
+
+    assert (done.code, done.out, done.err) == (130, "", "")
+
+
+def test_little_is_imported_before_an_interrupt_is_caught(nemorun: Nemorun) -> None:
+    code = (
+        "import os, sys; before = {*sys.modules};"
+        "import nemorun_cli.cli; print(*{*sys.modules} - before)"
+    )
+    done = subprocess.run(
+        [sys.executable, "-S", "-c", code],
+        cwd=ROOT,
+        env=nemorun.environment(),
+        capture_output=True,
+        text=True,
+        check=True,
+    )
+
+    assert {*done.stdout.split()} == {"nemorun_cli", "nemorun_cli.cli", "__future__"}
 
 
 def test_whoever_stops_waiting_is_told_how_to_go_on(nemorun: Nemorun) -> None:
