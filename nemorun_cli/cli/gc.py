@@ -6,9 +6,9 @@ from typing import TYPE_CHECKING, Annotated, Any
 import typer
 
 from nemorun_cli.cli import output, params
-from nemorun_cli.cli.sizes import size
 from nemorun_cli.core.errors import UsageError
 from nemorun_cli.core.ids import tail
+from nemorun_cli.core.sizes import size
 
 if TYPE_CHECKING:
     from nemorun_cli.actions.gc import Garbage, OldRun

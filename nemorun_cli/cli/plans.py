@@ -12,10 +12,10 @@ from nemorun_cli.actions.reuse import Twin
 from nemorun_cli.cli import output, repositories
 from nemorun_cli.cli.documents import document
 from nemorun_cli.cli.reusing import same_object
-from nemorun_cli.cli.sizes import size
 from nemorun_cli.config.diff import Difference
 from nemorun_cli.core.ids import tail
 from nemorun_cli.core.jobs import Code
+from nemorun_cli.core.sizes import size
 from nemorun_cli.packagers.skipped import Skipped
 
 _LONG = 12

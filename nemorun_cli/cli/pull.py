@@ -7,8 +7,8 @@ from typing import Annotated, Any
 import typer
 
 from nemorun_cli.cli import output, params
-from nemorun_cli.cli.sizes import size
 from nemorun_cli.core.jobs import JobFile
+from nemorun_cli.core.sizes import size
 
 
 def command(

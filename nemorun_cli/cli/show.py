@@ -169,6 +169,7 @@ def _lines(found: "Details") -> Iterator[str]:
 def _facts(found: "Details") -> dict[str, str]:
     import shlex
 
+    from nemorun_cli.actions.leftbehind import left_behind
     from nemorun_cli.cli.documents import iso
     from nemorun_cli.cli.environments import brief
     from nemorun_cli.cli.listing import why
@@ -179,6 +180,7 @@ def _facts(found: "Details") -> dict[str, str]:
     environment = record.environment
     facts = {
         "why": why(run, time.time()),
+        "hint": left_behind(run),
         "name": record.name,
         "recipe": record.recipe,
         "command": shlex.join(record.argv) if record.argv else None,

@@ -95,6 +95,7 @@ def report(runs: Sequence[Run], *, lines: int | None = None) -> int:
     """Tell why runs failed, with the end of their output; the exit code for all of them."""
     count = _TAIL_LINES if lines is None else lines
     from nemorun_cli.actions import wiring
+    from nemorun_cli.actions.leftbehind import left_behind
     from nemorun_cli.actions.logs import last_lines
     from nemorun_cli.cli.listing import why
 
@@ -105,6 +106,8 @@ def report(runs: Sequence[Run], *, lines: int | None = None) -> int:
             continue
         reason = why(run, ports.clock())
         output.note(f"{tail(run.id)} {run.state.value}{f': {reason}' if reason else ''}")
+        if hint := left_behind(run):
+            output.note(hint)
         for line in last_lines(run, count, ports=ports):
             output.passed_on(f"  {line.text}")
     return lifecycle.worst([lifecycle.exit_code_of(run) for run in runs])
