@@ -23,6 +23,7 @@ from nemorun_cli.core.ids import is_id
 from nemorun_cli.core.jobs import Resources
 from nemorun_cli.core.runs import Run
 from nemorun_cli.packagers.trees import Tree, stored
+from nemorun_cli.store import origins
 
 HERE = "."
 
@@ -97,7 +98,7 @@ def sides(  # noqa: PLR0913
             return of_run(subject, sections, ports=ports)
         recipe, request = subject, Request(later=typed)
         if subject == HERE:
-            recipe, request = _again(beside, typed, around)
+            recipe, request = _again(beside, typed, around, ports)
         return of_launch(recipe, request, other, sections, around, ports=ports)
 
     return side(first, second, ()), side(second, first, tuple(overrides))
@@ -181,7 +182,9 @@ def _named(subject: str, around: Surroundings, ports: Ports) -> Run | str:
         ) from None
 
 
-def _again(beside: Run | str, typed: tuple[str, ...], around: Surroundings) -> tuple[str, Request]:
+def _again(
+    beside: Run | str, typed: tuple[str, ...], around: Surroundings, ports: Ports
+) -> tuple[str, Request]:
     """The recipe and the request of the other side, with these overrides after its own."""
     if isinstance(beside, str):
         return beside, Request(later=typed)
@@ -189,12 +192,14 @@ def _again(beside: Run | str, typed: tuple[str, ...], around: Surroundings) -> t
     arguments = (record.recipe_source or {}).get("arguments")
     recipe = f"{record.recipe}({', '.join(arguments)})" if arguments else record.recipe
     own = record.overrides if record.argv is None else record.argv
+    foreign = origins.imported(ports.store.home, record.id) is not None
     return recipe, Request(
         arguments=own,
         later=typed,
         files=record.files,
-        include_repos=record.include_repos,
-        folder=(around.root or around.cwd) / record.folder,
+        include_repos=() if foreign else record.include_repos,
+        # Others do not choose the folders in which something is looked for here.
+        folder=(around.root or around.cwd) / ("" if foreign else record.folder),
     )
 
 

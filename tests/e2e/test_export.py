@@ -169,6 +169,22 @@ def test_a_run_that_is_alive_is_not_exported(nemorun: Nemorun) -> None:
     nemorun.ok("cancel", run_id)
 
 
+def test_an_imported_run_does_not_choose_where_files_are_looked_for(
+    tiny: Nemorun, elsewhere: Nemorun, project: Path
+) -> None:
+    (project / "conf").mkdir()
+    (project / "conf" / "exp.yaml").write_text("steps: 3\n")
+    below = Nemorun(home=tiny.home, cwd=project / "conf")
+    run_id = below.ok("launch", "--wait", "tiny", "-f", "exp.yaml")
+    theirs = Nemorun(home=elsewhere.home, cwd=project)
+    theirs.ok("import", below.ok("export", run_id, "-o", str(elsewhere.cwd)))
+
+    found = json.loads(theirs("diff", run_id, "--json").out)
+
+    assert [each["text"] for each in found["unfit"]] == ["--file exp.yaml"]
+    assert json.loads(tiny("diff", run_id, "--json").out)["unfit"] == []
+
+
 def test_the_file_goes_where_it_can(nemorun: Nemorun, tmp_path: Path) -> None:
     run_id = nemorun.ok("launch", "--wait", "command", "true")
     folder = tmp_path / "results"
