@@ -60,8 +60,10 @@ def to_file(
 ) -> Exported:
     """The same, to a file that is there whole or not at all, and that you alone can read.
 
-    UsageError for one that is there already, unless with `force`.
+    UsageError for one that is there already, unless with `force`, or in a folder that is not.
     """
+    if not path.parent.is_dir():
+        raise UsageError(f"there is no folder {path.parent}", hint="make it, or name another one")
     if path.exists() and not force:
         raise UsageError(f"{path} is there already", hint="--force writes it anew")
     part = path.with_name(f".{path.name}.{os.urandom(4).hex()}")

@@ -13,6 +13,7 @@ from nemorun_cli.archives.manifest import Member
 from nemorun_cli.archives.packing import Source, measure
 from nemorun_cli.archives.reading import Archive
 from nemorun_cli.core.errors import RefusedError
+from nemorun_cli.core.sizes import closely
 from nemorun_cli.packagers import copying, patches
 from nemorun_cli.store import layout, origins, snapshots
 
@@ -99,14 +100,14 @@ def _refuse_too_large(archive: Archive, allowed: Allowed, home: Path) -> None:
     total = sum(each.size for each in archive.manifest.members)
     if total > allowed.bytes:
         raise RefusedError(
-            f"{archive.path} unpacks to {_amount(total)}, more than {_amount(allowed.bytes)}",
+            f"{archive.path} unpacks to {closely(total)}, more than {closely(allowed.bytes)}",
             hint="--limit GIB allows more",
         )
     while not home.exists():
         home = home.parent
     if total > (free := shutil.disk_usage(home).free):
         raise RefusedError(
-            f"{archive.path} unpacks to {_amount(total)}; {home} has room for {_amount(free)}",
+            f"{archive.path} unpacks to {closely(total)}; {home} has room for {closely(free)}",
             hint="free some space there, or set NEMORUN_HOME to a folder with room",
         )
 
@@ -151,7 +152,3 @@ def _differs(path: Path, member: Member) -> bool:
         return measure(Source(name=member.name, path=path)) != member
     except OSError:
         return True
-
-
-def _amount(size: int) -> str:
-    return f"{size / GIBIBYTE:,.1f} GiB"

@@ -98,6 +98,11 @@ def conclude(run: Run, status: JobStatus, *, ports: Ports, evidence: str) -> Run
     """Record a verdict; the run with the verdict that stands, which may be an earlier one."""
     now = ports.clock()
     standing = ports.store.conclude(run.id, status, now=now, evidence=evidence)
+    if standing.state is not JobState.SUCCEEDED:
+        from nemorun_cli.store.twins import twins_of
+
+        if (twins := twins_of(run.record, home=ports.store.home)) is not None:
+            twins.spent(run.id)
     return replace(run, status=standing, observed_at=now, stale_since=None)
 
 

@@ -27,7 +27,8 @@ def also(request: Request, around: Surroundings, chosen: Settings, resources: Re
     root = around.root
     if root is None:
         return Also(clean=request.require_clean)
-    asked = [(around.cwd, text, "--include-repo") for text in request.include_repos]
+    start = request.folder or around.cwd
+    asked = [(start, text, "--include-repo") for text in request.include_repos]
     asked += [(root, text, f"include_repos in {source}") for text, source in _included(chosen)]
     wanted = Also(
         repositories=tuple(dict.fromkeys(_folder(root, *each) for each in asked)),

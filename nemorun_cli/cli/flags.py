@@ -194,7 +194,7 @@ FLAGS: Mapping[str, Mapping[str, Flag]] = {
         "--json": Flag("", "", "Print one JSON document"),
     },
     "export": {
-        "--output": Flag("-o", "FILE", "The file to write"),
+        "--output": Flag("-o", "FILE", "The file to write, or a folder for `ID.nrz`"),
         "--force": Flag("", "", "Write a file that is there already anew"),
         "--no-code": Flag("", "", "Leave out the code"),
         "--no-logs": Flag("", "", "Leave out the logs"),

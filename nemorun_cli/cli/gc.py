@@ -6,9 +6,9 @@ from typing import TYPE_CHECKING, Annotated, Any
 import typer
 
 from nemorun_cli.cli import output, params
-from nemorun_cli.cli.sizes import size
 from nemorun_cli.core.errors import UsageError
 from nemorun_cli.core.ids import tail
+from nemorun_cli.core.sizes import size
 
 if TYPE_CHECKING:
     from nemorun_cli.actions.gc import Garbage, OldRun
@@ -49,6 +49,8 @@ def command(  # noqa: PLR0913
     """
     from nemorun_cli.actions import gc, wiring
 
+    if older_than is None:
+        params.refuse_without("--older-than", {"--state": state, "--keep-tag": keep_tag})
     ports = wiring.ports()
     params.check_tags(keep_tag or ())
     wanted = params.filter_of(

@@ -1,6 +1,6 @@
 """The parameters that several commands share."""
 
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from datetime import datetime
 from typing import Annotated
 
@@ -117,6 +117,28 @@ def _state(word: str) -> JobState:
         f"no state named {word!r}",
         hint=f"the states are {', '.join(groups).lower()}",
     )
+
+
+def refuse_together(options: Mapping[str, object]) -> None:
+    """UsageError where more than one of these was given: options with what they are set to."""
+    given = [option for option, value in options.items() if value]
+    if len(given) > 1:
+        raise UsageError(f"{given[0]} has no meaning with {given[1]}", hint="give one of them")
+
+
+def refuse_without(needed: str, options: Mapping[str, object]) -> None:
+    """UsageError where one of these was given, which mean nothing without what is needed."""
+    for option, value in options.items():
+        if value:
+            raise UsageError(f"{option} has no meaning without {needed}")
+
+
+def refuse_filters(runs: Sequence[str] | None, wanted: Filter, **more: bool) -> None:
+    """UsageError for filters where runs are named: they would leave none of these out."""
+    if runs and (not wanted.empty or any(more.values())):
+        raise UsageError(
+            "runs are named, which no filter changes", hint="name runs, or give filters alone"
+        )
 
 
 def check_tags(texts: Sequence[str]) -> None:

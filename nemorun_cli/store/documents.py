@@ -246,6 +246,8 @@ _RECORD: Mapping[str, _Check] = {
     "workdir": _text,
     "overrides": _texts,
     "files": _texts,
+    "include_repos": _texts,
+    "folder": _text,
     "settings": _object,
     "environment": _object,
     "after": _texts,

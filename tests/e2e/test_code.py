@@ -106,6 +106,29 @@ def test_a_folder_that_others_may_write_to_is_no_project(nemorun: Nemorun, proje
     assert nemorun.ok("logs") == str(project)
 
 
+def test_a_module_that_was_left_behind_is_named(nemorun: Nemorun, tmp_path: Path) -> None:
+    folder = tmp_path / "lonely"
+    folder.mkdir()
+    recipe = "import fiddle as fdl\ndef train() -> None:\n    import {}\n"
+    recipe += "def fit() -> fdl.Partial:\n    return fdl.Partial(train)\n"
+    (folder / "near.py").write_text(recipe.format("neighbour"))
+    (folder / "far.py").write_text(recipe.format("elsewhere"))
+    (folder / "neighbour.py").touch()
+    lonely = Nemorun(home=nemorun.home, cwd=folder)
+
+    near = lonely("launch", "--wait", "near.py:fit")
+    shown = lonely.ok("show")
+    far = lonely("launch", "--wait", "far.py:fit")
+
+    hint = f"neighbour lies in {folder}, which is no project"
+    assert near.code == far.code == 10
+    assert hint in near.err
+    assert hint in shown
+    assert "which is no project" not in far.err
+    (folder / "nemorun.toml").touch()
+    assert lonely("launch", "--wait", "near.py:fit").code == 0
+
+
 def test_the_home_folder_is_no_project(nemorun: Nemorun) -> None:
     (nemorun.home / "pyproject.toml").touch()
     at_home = Nemorun(home=nemorun.home, cwd=nemorun.home)

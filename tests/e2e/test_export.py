@@ -169,6 +169,38 @@ def test_a_run_that_is_alive_is_not_exported(nemorun: Nemorun) -> None:
     nemorun.ok("cancel", run_id)
 
 
+def test_an_imported_run_does_not_choose_where_files_are_looked_for(
+    tiny: Nemorun, elsewhere: Nemorun, project: Path
+) -> None:
+    (project / "conf").mkdir()
+    (project / "conf" / "exp.yaml").write_text("steps: 3\n")
+    below = Nemorun(home=tiny.home, cwd=project / "conf")
+    run_id = below.ok("launch", "--wait", "tiny", "-f", "exp.yaml")
+    theirs = Nemorun(home=elsewhere.home, cwd=project)
+    theirs.ok("import", below.ok("export", run_id, "-o", str(elsewhere.cwd)))
+
+    found = json.loads(theirs("diff", run_id, "--json").out)
+
+    assert [each["text"] for each in found["unfit"]] == ["--file exp.yaml"]
+    assert json.loads(tiny("diff", run_id, "--json").out)["unfit"] == []
+
+
+def test_the_file_goes_where_it_can(nemorun: Nemorun, tmp_path: Path) -> None:
+    run_id = nemorun.ok("launch", "--wait", "command", "true")
+    folder = tmp_path / "results"
+
+    missing = nemorun("export", run_id, "-o", str(folder / "x.nrz"))
+    assert (missing.code, missing.out) == (2, "")
+    assert f"there is no folder {folder}" in missing.err
+    folder.mkdir()
+    assert nemorun.ok("export", run_id, "-o", str(folder)) == str(folder / f"{run_id}.nrz")
+    assert [path.name for path in folder.iterdir()] == [f"{run_id}.nrz"]
+    nemorun.ok("launch", "--wait", "command", "true")
+    several = nemorun("export", "last", "@-2", "-o", str(folder))
+    assert (several.code, several.out) == (2, "")
+    assert f"-o {folder / 'runs.nrz'}" in several.err
+
+
 def test_a_file_that_was_damaged_is_told_and_not_taken(
     nemorun: Nemorun, elsewhere: Nemorun
 ) -> None:

@@ -220,7 +220,8 @@ def test_the_limit_is_a_setting_and_can_be_passed_by(nemorun: Nemorun, repositor
     done = nemorun("launch", "command", "true")
 
     assert done.code == 3
-    assert "the largest: weights/large.bin (2.0 MiB in 1 file)" in done.err
+    assert "the largest: weights/large.bin (2 MiB in 1 file)" in done.err
+    assert "and may hold 1 MiB in" in done.err
     assert ".nemorunignore" in done.err
     assert nemorun("launch", "--yes-large", "--wait", "command", "true").code == 0
     (repository / "nemorun.toml").write_text('snapshot_limit = "much"\n')
