@@ -2,6 +2,7 @@
 
 import json
 from dataclasses import fields
+from pathlib import Path
 from typing import Any
 
 from nemorun_cli.actions.wiring import Ports
@@ -105,12 +106,26 @@ def stored_code(run: Run, *, ports: Ports) -> Code | None:
         for each in values.get("repositories", ())
     )
     code = Code(**{**values, **lists, "path": str(path)})
-    if not snapshots.claim(path):
+    if not use(code, ports.store.code):
         raise NotFoundError(
             f"the code of {run.id} is not in the store any more",
             hint=f"launch {record.recipe} again from its project",
         )
     return code
+
+
+def use(code: Code, store: Path) -> bool:
+    """Whether a snapshot is there; it and its patches then stay for a day at least."""
+    from nemorun_cli.packagers.patches import FOLDER
+
+    folder = store / code.hash
+    if not folder.is_dir():
+        return False
+    with snapshots.safe(store):
+        for repository in code.repositories:
+            if repository.patch is not None:
+                snapshots.touch(store / FOLDER / repository.patch)
+        return snapshots.touch(folder)
 
 
 def typed_settings(run: Run) -> list[str]:

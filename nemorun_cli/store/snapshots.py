@@ -1,6 +1,10 @@
-"""The snapshots in the store: none goes that a launch may be about to name in its record."""
+"""Snapshots, their patches, environments: none goes that a launch may be about to name.
+
+Each kind lies in a folder of its own, under names that say what it holds.
+"""
 
 import os
+import re
 from collections.abc import Collection, Iterator
 from contextlib import ExitStack, contextmanager, suppress
 from pathlib import Path
@@ -8,72 +12,75 @@ from pathlib import Path
 from nemorun_cli.store.writing import locked, make_folder
 
 DAY = 86400.0
-"""A snapshot stays so long after its last use, whether or not a run names it."""
+"""What a run may name stays so long after its last use at least, whether or not one does."""
 _LOCK = ".lock"
-_RETIRED = ".new-gone-"
-"""What begins so and is a day old is deleted by the next launch, should nobody else do it."""
+RETIRED = ".new-gone-"
+"""What begins so is in use no more. Folders that are a day old go with the next launch."""
+_NAME = re.compile(r"[0-9A-Za-z]+(\.diff)?")
 
 
 @contextmanager
-def safe(code: Path) -> Iterator[None]:
-    """While this lasts, no snapshot in this folder is retired; any number of processes may be here.
+def safe(folder: Path) -> Iterator[None]:
+    """While this lasts, nothing is retired from this folder; any number of processes may be here.
 
     Whoever has found one, and has called `touch`, may name it in a record within a day.
     """
     with ExitStack() as held:
         with suppress(OSError):  # Who cannot write here is told so when something is stored.
-            make_folder(code)
-            held.enter_context(locked(code / _LOCK, shared=True))
+            make_folder(folder)
+            held.enter_context(locked(folder / _LOCK, shared=True))
         yield
 
 
-def claim(folder: Path) -> bool:
-    """Whether this snapshot is there; it then stays for a day at least."""
-    if not folder.is_dir():
+def claim(path: Path) -> bool:
+    """Whether this is there; it is used now."""
+    if not path.exists():
         return False
-    with safe(folder.parent):
-        return touch(folder)
+    with safe(path.parent):
+        return touch(path)
 
 
-def touch(folder: Path) -> bool:
-    """Whether this snapshot is there; it is used now. To be called in `safe`."""
+def touch(path: Path) -> bool:
+    """Whether this is there; it is used now. To be called in `safe`."""
     try:
-        os.utime(folder)
+        os.utime(path)
     except FileNotFoundError:
         return False
     except OSError:  # Others may own it, and it is there.
-        return folder.is_dir()
+        return path.exists()
     return True
 
 
-def unused(code: Path, named: Collection[str], *, now: float) -> list[Path]:
-    """The snapshots that none of these hashes names, and nobody has used for a day."""
+def unused(folder: Path, named: Collection[str], *, now: float, age: float = DAY) -> list[Path]:
+    """What in this folder none of these names names, and nobody has used for so long."""
     try:
-        found = sorted(code.iterdir())
+        found = sorted(folder.iterdir())
     except OSError:
         return []
     return [
-        folder
-        for folder in found
-        if folder.name.isalnum() and folder.name not in named and _is_old(folder, now)
+        path
+        for path in found
+        if _NAME.fullmatch(path.name) and path.name not in named and _is_old(path, now, age)
     ]
 
 
-def retire(folder: Path, *, now: float) -> Path | None:
-    """Take a snapshot out of use by a rename, for its caller to delete; None if it is in use.
+def retire(path: Path, *, now: float, age: float = DAY, held: Path | None = None) -> Path | None:
+    """Take it out of use by a rename, for its caller to delete; None if it is in use.
 
-    Nobody can have found it in the same moment: see `safe`.
+    Nobody can have found it in the same moment: see `safe`, which was called with `held`, or else
+    with the folder that it lies in.
     """
-    gone = folder.with_name(f"{_RETIRED}{os.urandom(6).hex()}")
-    with locked(folder.parent / _LOCK):
-        if not _is_old(folder, now):
+    folder = held or path.parent
+    gone = folder / f"{RETIRED}{os.urandom(6).hex()}"
+    with locked(folder / _LOCK):
+        if not _is_old(path, now, age):
             return None
-        folder.rename(gone)
+        path.rename(gone)
     return gone
 
 
-def _is_old(folder: Path, now: float) -> bool:
+def _is_old(path: Path, now: float, age: float) -> bool:
     try:
-        return folder.is_dir() and now - folder.stat().st_mtime > DAY
+        return now - path.stat().st_mtime > age
     except FileNotFoundError:
         return False

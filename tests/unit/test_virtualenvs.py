@@ -7,7 +7,7 @@ import pytest
 
 from nemorun_cli import virtualenvs
 from nemorun_cli.core.errors import RefusedError
-from nemorun_cli.virtualenvs import Wanted, build, fingerprint
+from nemorun_cli.virtualenvs import Wanted, fingerprint, place
 
 VERSION = ".".join(map(str, sys.version_info[:3]))
 
@@ -29,7 +29,7 @@ def test_the_order_of_packages_makes_no_other_environment() -> None:
 
 def test_a_python_that_is_not_here_is_told(tmp_path: Path) -> None:
     with pytest.raises(RefusedError) as raised:
-        build(wanted("3.99.1"), tmp_path, now=0)
+        place(wanted("3.99.1"), tmp_path)
 
     assert raised.value.message == "there is no Python 3.99 here, and the run had 3.99.1"
     assert list(tmp_path.iterdir()) == []

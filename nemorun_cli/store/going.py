@@ -1,0 +1,65 @@
+"""Runs on their way out: no run any more, but kept until the folder of their job is deleted."""
+
+import os
+import shutil
+from collections.abc import Iterator
+from pathlib import Path
+
+from nemorun_cli.core.errors import NemorunError
+from nemorun_cli.core.ids import is_id
+from nemorun_cli.core.runs import Run
+from nemorun_cli.store import reading, writing
+
+STAGES = ".new"
+GONE = ".gone"
+GOING = ".going"
+_DAY = 86400.0
+
+
+def hide(folder: Path) -> Path:
+    """Take a run's folder out of the store by one rename; where it is now."""
+    going = _runs(folder) / GOING / os.urandom(6).hex()
+    writing.make_folder(going)
+    try:
+        return folder.rename(going / folder.name)
+    except OSError:
+        going.rmdir()
+        raise
+
+
+def show(hidden: Path, folder: Path) -> None:
+    """Have it back in the store. FileNotFoundError if somebody has deleted it meanwhile."""
+    hidden.rename(folder)
+    hidden.parent.rmdir()
+
+
+def delete(hidden: Path) -> bool:
+    """Delete it; False if somebody else does. A kill halfway leaves what is no run any more."""
+    gone = _runs(hidden.parent) / GONE
+    writing.make_folder(gone)
+    try:
+        hidden.parent.rename(gone / hidden.parent.name)
+    except FileNotFoundError:
+        return False
+    shutil.rmtree(gone / hidden.parent.name, ignore_errors=True)
+    return True
+
+
+def unfinished(runs: Path) -> Iterator[tuple[Path, Run]]:
+    """What commands that were killed, or are at work, have hidden; those that can be read."""
+    for hidden in sorted((runs / GOING).glob("*/*")):
+        if is_id(hidden.name):
+            try:
+                yield hidden, reading.run_in(hidden)
+            except NemorunError:
+                continue
+
+
+def sweep(runs: Path) -> None:
+    """Delete what killed commands left behind, and no run needs."""
+    writing.clear(runs / GONE)
+    writing.clear(runs / STAGES, older=_DAY)
+
+
+def _runs(folder: Path) -> Path:
+    return folder.parent.parent
