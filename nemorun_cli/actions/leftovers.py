@@ -8,6 +8,7 @@ from enum import StrEnum
 from pathlib import Path
 
 from nemorun_cli import disk, virtualenvs
+from nemorun_cli.core.errors import StoreError
 from nemorun_cli.core.runs import Run
 from nemorun_cli.core.sameness import mark_of
 from nemorun_cli.packagers import copying, patches
@@ -74,13 +75,21 @@ def unneeded(found: Iterable[Leftover], runs: Sequence[Run]) -> Iterator[Leftove
 
 
 def discard(each: Leftover, *, store: Store, now: float) -> bool:
-    """Delete this, unless it is used again; whether it is gone. A second call is safe."""
+    """Delete this, unless it is used again; whether it is gone. A second call is safe.
+
+    StoreError where nothing can be deleted.
+    """
     try:
         gone = _retired(each, store, now)
+        if gone is not None:
+            _delete(gone)
     except FileNotFoundError:
         return False  # Somebody else was quicker.
-    if gone is not None:
-        _delete(gone)
+    except OSError as error:
+        raise StoreError(
+            f"cannot delete {each.path}: {error.strerror or error}",
+            hint="what was deleted before is gone; the next gc does the rest",
+        ) from None
     return gone is not None
 
 

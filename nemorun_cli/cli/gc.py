@@ -1,6 +1,7 @@
 """`nemorun gc`."""
 
 import sys
+from collections.abc import Iterator
 from typing import TYPE_CHECKING, Annotated, Any
 
 import typer
@@ -23,6 +24,7 @@ _WORDS = {
     "remnant": ("remnant", "remnants"),
 }
 """What is no run: one of it, and several."""
+_MANY = ("cache", "remnant")
 
 
 def command(  # noqa: PLR0913
@@ -104,6 +106,8 @@ def _print(found: "Garbage") -> None:
         *((each.kind.value, each.name, "", each.bytes) for each in found.left),
         *(("code", each.hash, each.place, each.bytes) for each in found.far_code),
     ]
+    if person:
+        left = [*_together(left)]
     rows += [
         (
             what,
@@ -118,6 +122,15 @@ def _print(found: "Garbage") -> None:
         for what, name, place, amount in left
     ]
     output.table(HEAD, rows, shrink=(6, 7, 5))
+
+
+def _together(left: list[tuple[str, str, str, int]]) -> Iterator[tuple[str, str, str, int]]:
+    """The same, with all caches as one, and so the remnants: there may be thousands."""
+    yield from (each for each in left if each[0] not in _MANY)
+    for kind in _MANY:
+        sizes = [size for what, _, _, size in left if what == kind]
+        if sizes:
+            yield kind, f"{len(sizes)} in all", "", sum(sizes)
 
 
 def _run_row(each: "OldRun", *, person: bool) -> tuple[str, ...]:
