@@ -5,7 +5,7 @@ from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass, replace
 from pathlib import Path, PurePath
 from typing import Any
-from urllib.parse import unquote
+from urllib.parse import unquote, urlsplit
 
 from nemorun_cli import virtualenvs
 from nemorun_cli.actions import compose
@@ -274,9 +274,9 @@ def _asked(package: Mapping[str, Any]) -> str:
 
 def _in_snapshot(code: Code, url: str) -> list[str]:
     """Where in the stored code a package lies that was used from a folder; paths in it."""
-    folder = PurePath(unquote(url.removeprefix("file://")))
+    folder = Path(unquote(urlsplit(url).path)).resolve()
     parts = [(code.root, ""), *((each.root, each.place) for each in code.repositories)]
-    for root, place in parts:
+    for root, place in ((Path(root).resolve(), place) for root, place in parts):
         if folder.is_relative_to(root):
             inside = PurePath(place, folder.relative_to(root))
             found = [str(each) for each in (inside / "src", inside)]

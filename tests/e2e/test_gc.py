@@ -11,7 +11,7 @@ from pathlib import Path
 import pytest
 
 from nemorun_cli.store import snapshots as store_snapshots
-from tests.conftest import Nemorun
+from tests.conftest import Nemorun, waits
 
 LONG_AGO = time.time() - 400 * 86400
 
@@ -45,12 +45,6 @@ def committed(nemorun: Nemorun) -> None:
     who = ("-c", "user.name=a", "-c", "user.email=a@example.org")
     for words in (("init", "-q"), ("add", "-A"), (*who, "commit", "-qm", "x")):
         subprocess.run(["git", *words], cwd=nemorun.cwd, check=True)
-
-
-def waits(process: subprocess.Popen[str]) -> bool:
-    """Whether a process waits for a lock."""
-    lines = Path("/proc/locks").read_text().splitlines()
-    return any("->" in line and str(process.pid) in line.split() for line in lines)
 
 
 def test_it_shows_what_would_go_and_deletes_only_when_told_to(nemorun: Nemorun) -> None:
