@@ -170,7 +170,7 @@ def _remnants(home: Path, now: float) -> Iterator[Path]:
 
 def _old(folder: Path, pattern: str, now: float, *, age: float = snapshots.DAY) -> Iterator[Path]:
     for path in sorted(folder.glob(pattern)):
-        with suppress(FileNotFoundError):
+        with suppress(OSError):
             if now - path.lstat().st_mtime > age:
                 yield path
 

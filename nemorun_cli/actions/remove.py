@@ -43,9 +43,13 @@ def remove_ended(run: Run, *, ports: Ports) -> None:
 
 def finish(hidden: Path, run: Run, *, ports: Ports) -> bool:
     """Delete what a killed command has left of a run and its job; False if somebody else has."""
-    if not (hidden / origins.ORIGIN).exists():
+    # It may not come back any more, as it would if its host were silent: its job's folder goes.
+    mine = going.take(hidden)
+    if mine is None:
+        return False
+    if not (mine / origins.ORIGIN).exists():
         _left_behind(run, ports, force=False)
-    return going.delete(hidden)
+    return going.delete(mine)
 
 
 def _removed(run: Run, ports: Ports, *, force: bool) -> str:

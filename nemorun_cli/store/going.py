@@ -3,6 +3,7 @@
 import os
 import shutil
 from collections.abc import Iterator
+from contextlib import suppress
 from pathlib import Path
 
 from nemorun_cli.core.errors import NemorunError
@@ -18,19 +19,25 @@ _DAY = 86400.0
 
 def hide(folder: Path) -> Path:
     """Take a run's folder out of the store by one rename; where it is now."""
-    going = _runs(folder) / GOING / os.urandom(6).hex()
-    writing.make_folder(going)
-    try:
-        return folder.rename(going / folder.name)
-    except OSError:
-        going.rmdir()
-        raise
+    return _moved(folder, _runs(folder) / GOING)
 
 
 def show(hidden: Path, folder: Path) -> None:
     """Have it back in the store. FileNotFoundError if somebody has deleted it meanwhile."""
     hidden.rename(folder)
-    hidden.parent.rmdir()
+    with suppress(OSError):
+        hidden.parent.rmdir()
+
+
+def take(hidden: Path) -> Path | None:
+    """Have what somebody else has hidden for oneself, where it is now; None if it is not there."""
+    try:
+        mine = _moved(hidden, hidden.parent.parent)
+    except FileNotFoundError:
+        return None
+    with suppress(OSError):
+        hidden.parent.rmdir()
+    return mine
 
 
 def delete(hidden: Path) -> bool:
@@ -59,6 +66,17 @@ def sweep(runs: Path) -> None:
     """Delete what killed commands left behind, and no run needs."""
     writing.clear(runs / GONE)
     writing.clear(runs / STAGES, older=_DAY)
+
+
+def _moved(folder: Path, top: Path) -> Path:
+    """Where it is now: in a new folder in this one. OSError, and nothing has changed."""
+    place = top / os.urandom(6).hex()
+    writing.make_folder(place)
+    try:
+        return folder.rename(place / folder.name)
+    except OSError:
+        place.rmdir()
+        raise
 
 
 def _runs(folder: Path) -> Path:

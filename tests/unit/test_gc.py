@@ -120,6 +120,24 @@ def test_what_a_killed_command_has_begun_to_delete_is_finished_or_stays_hidden(
     assert list(ports.store.ids()) == []
 
 
+def test_what_has_come_back_meanwhile_is_not_deleted_by_half(
+    ports: Ports, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    removed: list[str] = []
+    more_able(monkeypatch, remove=lambda _, key: removed.append(key))
+    run = ended(ports, "world")
+    folder = layout.folder_of(ports.store.home, run.id)
+    hidden = going.hide(folder)
+    found = gc.find(gc.Rule(), ports=ports)
+
+    going.show(hidden, folder)
+    done = gc.collect(found, ports=ports)
+
+    assert (ids(found), ids(done), done.problems) == ({run.id}, set(), ())
+    assert removed == []
+    assert ports.store.read(run.id).id == run.id
+
+
 def test_a_run_that_comes_back_has_its_code(ports: Ports, monkeypatch: pytest.MonkeyPatch) -> None:
     def remove(*_: object) -> None:
         # Somebody else sees meanwhile that no run needs this.
