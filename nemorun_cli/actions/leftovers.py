@@ -11,7 +11,8 @@ from nemorun_cli import disk, virtualenvs
 from nemorun_cli.core.errors import StoreError
 from nemorun_cli.core.runs import Run
 from nemorun_cli.core.sameness import mark_of
-from nemorun_cli.packagers import copying, patches
+from nemorun_cli.job.layingout import discard as discard_folder
+from nemorun_cli.packagers import patches
 from nemorun_cli.packagers.digests import Digests
 from nemorun_cli.store import going, snapshots
 from nemorun_cli.store.files import Store
@@ -71,7 +72,7 @@ def measured(found: Sequence[Leftover]) -> tuple[Leftover, ...]:
 def unneeded(found: Iterable[Leftover], runs: Sequence[Run]) -> Iterator[Leftover]:
     """These, but for the code and the patches that one of these runs names after all."""
     named = set().union(*_names(runs))
-    return (each for each in found if each.path.name not in named)
+    return (each for each in found if each.name not in named)
 
 
 def discard(each: Leftover, *, store: Store, now: float) -> bool:
@@ -108,7 +109,8 @@ def _retired(each: Leftover, store: Store, now: float) -> Path | None:
 
 def _of(kind: Kind, paths: Iterable[Path], *, within: Path | None = None) -> Iterator[Leftover]:
     for path in paths:
-        yield Leftover(kind=kind, path=path, name=str(path.relative_to(within or path.parent)))
+        name = str(path.relative_to(within)) if within else snapshots.name_of(path)
+        yield Leftover(kind=kind, path=path, name=name)
 
 
 def _code(runs: Sequence[Run], store: Store, now: float) -> Iterator[Leftover]:
@@ -144,8 +146,9 @@ def _caches(runs: Sequence[Run], store: Store, now: float) -> Iterator[Path]:
     cache = store.code / _DIGESTS
     codes = [run.record.code for run in runs if now - run.record.created_at < MONTH]
     roots = {Path(str(code.get("root"))) for code in codes if code is not None}
-    used = {Digests.of(root, cache).path.name for root in roots if root.is_dir()}
-    yield from (path for path in _old(cache, "*", now) if path.name not in used)
+    used = {str(Digests.of(root, cache).path) for root in roots if root.is_dir()}
+    # `.latest` of a project lies beside its digests.
+    yield from (path for path in _old(cache, "*", now) if str(path.with_suffix("")) not in used)
     marks = {mark_of(run.record) for run in runs}
     twins = store.home / _TWINS
     yield from (path for path in _old(twins, "*/*", now) if _twins(path, store).mark not in marks)
@@ -177,6 +180,6 @@ def _old(folder: Path, pattern: str, now: float, *, age: float = snapshots.DAY) 
 
 def _delete(path: Path) -> None:
     if path.is_dir() and not path.is_symlink():
-        copying.discard(path)
+        discard_folder(path)
     else:
         path.unlink(missing_ok=True)

@@ -5,6 +5,7 @@ from dataclasses import fields
 from pathlib import Path
 from typing import Any
 
+from nemorun_cli import packagers
 from nemorun_cli.actions.wiring import Ports
 from nemorun_cli.core.errors import CorruptError, NemorunError, NotFoundError
 from nemorun_cli.core.jobs import Code, Repository
@@ -92,7 +93,8 @@ def origins_of(run: Run, *, ports: Ports) -> dict[str, Any]:
 def stored_code(run: Run, *, ports: Ports) -> Code | None:
     """The snapshot that the run was made from; None if it had none.
 
-    The store may have moved since. NotFoundError if the snapshot is not in it any more.
+    It is laid out. The store may have moved since. NotFoundError if the snapshot is not in it any
+    more, CorruptError if not all of it is.
     """
     record = run.record
     if record.code is None:
@@ -106,6 +108,7 @@ def stored_code(run: Run, *, ports: Ports) -> Code | None:
         for each in values.get("repositories", ())
     )
     code = Code(**{**values, **lists, "path": str(path)})
+    packagers.lay_out(path)
     if not use(code, ports.store.code):
         raise NotFoundError(
             f"the code of {run.id} is not in the store any more",
@@ -119,7 +122,7 @@ def use(code: Code, store: Path) -> bool:
     from nemorun_cli.packagers.patches import FOLDER
 
     folder = store / code.hash
-    if not folder.is_dir():
+    if not snapshots.there(folder):
         return False
     with snapshots.safe(store):
         for repository in code.repositories:

@@ -119,6 +119,10 @@ def _events(found: Run, ports: Ports) -> Finding:
 def _code(code: Mapping[str, object], ports: Ports) -> Finding:
     code_hash = str(code["hash"])
     folder = ports.store.code / code_hash
+    try:
+        packagers.lay_out(folder)
+    except CorruptError as error:
+        return Finding(what="code", fine=False, seen=error.message)
     if not folder.is_dir():
         return Finding(what="code", fine=False, seen=f"{folder} is gone")
     if not packagers.verify(folder, code_hash):

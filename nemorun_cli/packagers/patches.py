@@ -7,7 +7,8 @@ from pathlib import Path
 
 from nemorun_cli.packagers import git
 from nemorun_cli.packagers.projectfiles import Listing, State
-from nemorun_cli.packagers.trees import Entry, Tree
+from nemorun_cli.packagers.rows import Entry
+from nemorun_cli.packagers.trees import Tree
 
 FOLDER = ".patches"
 """Where patches lie, in the folder of the snapshots."""

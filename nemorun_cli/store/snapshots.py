@@ -1,6 +1,7 @@
 """Snapshots, their patches, environments: none goes that a launch may be about to name.
 
-Each kind lies in a folder of its own, under names that say what it holds.
+Each kind lies in a folder of its own, under names that say what it holds. A snapshot of which only
+what is new is there, until its job starts, is one as any other.
 """
 
 import os
@@ -9,6 +10,7 @@ from collections.abc import Collection, Iterator
 from contextlib import ExitStack, contextmanager, suppress
 from pathlib import Path
 
+from nemorun_cli.job.layingout import PENDING, base_of
 from nemorun_cli.store.writing import locked, make_folder
 
 DAY = 86400.0
@@ -34,21 +36,34 @@ def safe(folder: Path) -> Iterator[None]:
 
 def claim(path: Path) -> bool:
     """Whether this is there; it is used now."""
-    if not path.exists():
+    if not there(path):
         return False
     with safe(path.parent):
         return touch(path)
 
 
+def there(path: Path) -> bool:
+    """Whether this is there, be it for its job to lay out."""
+    return path.exists() or _pending(path).exists()
+
+
 def touch(path: Path) -> bool:
     """Whether this is there; it is used now. To be called in `safe`."""
-    try:
-        os.utime(path)
-    except FileNotFoundError:
-        return False
-    except OSError:  # Others may own it, and it is there.
-        return path.exists()
-    return True
+    found = False
+    for each in (path, _pending(path)):
+        try:
+            os.utime(each)
+        except FileNotFoundError:
+            continue
+        except OSError:  # Others may own it, and it is there.
+            pass
+        found = True
+    return found
+
+
+def name_of(path: Path) -> str:
+    """The name by which a run may name it."""
+    return path.name.removeprefix(PENDING)
 
 
 def unused(folder: Path, named: Collection[str], *, now: float, age: float = DAY) -> list[Path]:
@@ -57,11 +72,14 @@ def unused(folder: Path, named: Collection[str], *, now: float, age: float = DAY
         found = sorted(folder.iterdir())
     except OSError:
         return []
-    return [
+    names = {path: name_of(path) for path in found}
+    old = [
         path
-        for path in found
-        if _NAME.fullmatch(path.name) and path.name not in named and _is_old(path, now, age)
+        for path, name in names.items()
+        if _NAME.fullmatch(name) and name not in named and _is_old(path, now, age)
     ]
+    bases = {base_of(path) for path in found if path.name.startswith(PENDING)}
+    return [path for path in old if path.name not in bases]
 
 
 def retire(path: Path, *, now: float, age: float = DAY, held: Path | None = None) -> Path | None:
@@ -77,6 +95,10 @@ def retire(path: Path, *, now: float, age: float = DAY, held: Path | None = None
             return None
         path.rename(gone)
     return gone
+
+
+def _pending(path: Path) -> Path:
+    return path.with_name(f"{PENDING}{path.name}")
 
 
 def _is_old(path: Path, now: float, age: float) -> bool:

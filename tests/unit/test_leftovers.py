@@ -1,5 +1,6 @@
 """What no run needs any more is found, and goes unless somebody has used it meanwhile."""
 
+import json
 import os
 import time
 from collections.abc import Callable
@@ -77,12 +78,29 @@ def test_patches_go_as_snapshots_do(store: Store, made: Making) -> None:
     assert names(store, Kind.PATCH, run, whole=False) == []
     (patch,) = (each for each in found(store, run) if each.kind is Kind.PATCH)
     assert [*leftovers.unneeded([patch], [run])] == [patch]
-    assert [*leftovers.unneeded([replace(patch, path=folder / "a.diff")], [run])] == []
+    assert [*leftovers.unneeded([replace(patch, name="a.diff")], [run])] == []
     assert leftovers.discard(patch, store=store, now=time.time())
 
     assert sorted(path.name for path in folder.iterdir()) == ["a.diff", "c.diff"]
     assert not leftovers.discard(patch, store=store, now=time.time())
     assert [*store.code.glob(".new-*")] == []
+
+
+def test_what_a_job_is_yet_to_lay_out_counts_as_its_snapshot(store: Store, made: Making) -> None:
+    for name in (".pending-a", ".pending-b", "base"):
+        put(store.code / name, folder=True)
+    origin = store.code / ".pending-a" / "origin.json"
+    origin.write_text(json.dumps({"base": "base", "root": "/gone"}))
+    os.utime(origin.parent, (LONG_AGO, LONG_AGO))
+    run = made({"hash": "a"})
+
+    assert names(store, Kind.CODE, run) == ["b"]
+    assert names(store, Kind.CODE) == ["a", "b"]
+    (left,) = found(store, run)
+    assert [*leftovers.unneeded([left], [made({"hash": "b"})])] == []
+    assert leftovers.discard(left, store=store, now=time.time())
+
+    assert {path.name for path in store.code.glob("*")} == {".lock", ".pending-a", "base"}
 
 
 def test_a_patch_that_a_launch_has_just_found_stays(store: Store) -> None:
@@ -135,7 +153,8 @@ def test_caches_stay_while_their_projects_are_there_and_used(
     store: Store, made: Making, tmp_path: Path
 ) -> None:
     roots = [tmp_path / name for name in ("used", "gone", "forgotten")]
-    caches = [put(Digests.of(root, store.code / ".cache").path) for root in roots]
+    caches = [put(Path(str(Digests.of(root, store.code / ".cache").path))) for root in roots]
+    latest = [put(cache.with_suffix(".latest")) for cache in caches]
     put(store.code / ".cache" / ".abc.part")
     young = put(store.code / ".cache" / "young", when=time.time())
     for root in (roots[0], roots[2]):
@@ -146,11 +165,11 @@ def test_caches_stay_while_their_projects_are_there_and_used(
 
     told = names(store, Kind.CACHE, *runs)
 
-    going = [*caches[1:], store.code / ".cache" / ".abc.part"]
+    going = [*caches[1:], *latest[1:], store.code / ".cache" / ".abc.part"]
     assert set(told) == {str(path.relative_to(store.home)) for path in going}
     for each in found(store, *runs):
         assert leftovers.discard(each, store=store, now=time.time())
-    assert {*(store.code / ".cache").iterdir()} == {caches[0], young}
+    assert {*(store.code / ".cache").iterdir()} == {caches[0], latest[0], young}
 
 
 def test_what_tells_of_twins_goes_with_the_last_of_them(store: Store, made: Making) -> None:

@@ -12,7 +12,7 @@ from hypothesis import strategies as st
 
 from nemorun_cli import packagers
 from nemorun_cli.core.jobs import Code
-from nemorun_cli.packagers import patches, trees
+from nemorun_cli.packagers import again, patches, trees
 from nemorun_cli.packagers.trees import stored
 
 NOW = 4e9
@@ -203,7 +203,7 @@ def test_what_is_edited_after_git_has_looked_is_in_the_patch(
         (root / "a.py").write_text("edited\n")
         return scan(*given, **named)  # type: ignore[arg-type]
 
-    monkeypatch.setattr(packagers, "scan", edit_then_scan)
+    monkeypatch.setattr(again, "scan", edit_then_scan)
 
     code = take(root, home, now=(root / "a.py").stat().st_mtime)
 
