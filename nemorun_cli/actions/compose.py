@@ -1,15 +1,16 @@
 """From a typed command line, or an earlier run, to a run that is settled in every detail."""
 
 from collections.abc import Callable, Mapping, Sequence
+from contextlib import suppress
 from dataclasses import asdict, fields, replace
 from pathlib import Path
 from typing import Any
 
-from nemorun_cli import executors, packagers, settings
+from nemorun_cli import executors, packagers, settings, virtualenvs
 from nemorun_cli.actions import contents, scope, settle
 from nemorun_cli.actions.launch import Content, Prepared, prepare
 from nemorun_cli.actions.requests import Request, Surroundings
-from nemorun_cli.actions.stored import plan_of, stored_code, typed_settings
+from nemorun_cli.actions.stored import plan_of, stored_code, typed_settings, use
 from nemorun_cli.actions.wiring import Ports
 from nemorun_cli.core.errors import CorruptError, RefusedError, UsageError
 from nemorun_cli.core.jobs import Code
@@ -42,7 +43,7 @@ def snapshot(ports: Ports) -> Packager:
                 only=only,
                 also=also,
             )
-            snapshots.touch(Path(code.path))
+            use(code, store.code)
         return code
 
     return take
@@ -174,6 +175,7 @@ def _settled(
     found = settings.resolve(chosen, choice, (kind, kind.Resources), request.settings)
     values = {name: each.value for name, each in found.items()}
     executor = settle.executor_from(kind, values, ports.store.home)
+    _use_environment(values.get("python"), ports)
     env, secrets = settle.environment(request.env, request.secrets, around.environ)
     return settle.Settled(
         executor=executor,
@@ -184,6 +186,14 @@ def _settled(
         secrets=secrets,
         after=settle.parents(request.label.after, executor, ports=ports),
     )
+
+
+def _use_environment(python: str | None, ports: Ports) -> None:
+    """Have an environment that `reproduce` has built stay, if this is its interpreter."""
+    folder = Path(python or "").parent.parent
+    with suppress(OSError):
+        if folder.parent.samefile(ports.store.home / virtualenvs.FOLDER):
+            snapshots.claim(folder)
 
 
 def _links(root: Path, code: Code, names: tuple[str, ...]) -> dict[str, str]:

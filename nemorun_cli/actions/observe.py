@@ -11,7 +11,7 @@ from nemorun_cli import processes
 from nemorun_cli.actions.environment import keep_at_end
 from nemorun_cli.actions.wiring import Ports
 from nemorun_cli.core import lifecycle
-from nemorun_cli.core.errors import NemorunError, StoreError, UnreachableError
+from nemorun_cli.core.errors import NemorunError, NotFoundError, StoreError, UnreachableError
 from nemorun_cli.core.ids import key_of
 from nemorun_cli.core.jobs import JobHandle, JobState, JobStatus
 from nemorun_cli.core.ports import AsksRarely, CanGlance, CanPollNow, Executor
@@ -239,6 +239,8 @@ def _after(run: Run, answer: _Answer, ports: Ports, problems: list[str]) -> Run:
     after = lifecycle.observe(replace(run, handle=finding.handle), finding.status, now=now)
     try:
         return _record(run, after, ports, now)
+    except NotFoundError:
+        return after  # Somebody has just deleted it.
     except StoreError as error:
         # What cannot be written down is true all the same, and the next observer finds it again.
         problems.append(error.message)

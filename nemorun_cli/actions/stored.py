@@ -2,6 +2,7 @@
 
 import json
 from dataclasses import fields
+from pathlib import Path
 from typing import Any
 
 from nemorun_cli import packagers
@@ -108,12 +109,26 @@ def stored_code(run: Run, *, ports: Ports) -> Code | None:
     )
     code = Code(**{**values, **lists, "path": str(path)})
     packagers.lay_out(path)
-    if not snapshots.claim(path):
+    if not use(code, ports.store.code):
         raise NotFoundError(
             f"the code of {run.id} is not in the store any more",
             hint=f"launch {record.recipe} again from its project",
         )
     return code
+
+
+def use(code: Code, store: Path) -> bool:
+    """Whether a snapshot is there; it and its patches then stay for a day at least."""
+    from nemorun_cli.packagers.patches import FOLDER
+
+    folder = store / code.hash
+    if not snapshots.there(folder):
+        return False
+    with snapshots.safe(store):
+        for repository in code.repositories:
+            if repository.patch is not None:
+                snapshots.touch(store / FOLDER / repository.patch)
+        return snapshots.touch(folder)
 
 
 def typed_settings(run: Run) -> list[str]:

@@ -12,6 +12,7 @@ from nemorun_cli.core.jobs import JobState
 from nemorun_cli.core.runs import Filter
 
 RUN_HELP = "An id, a prefix of it or of its last part (3 characters), `last`, or `@-2`."
+UNITS = "the units are s, m, h, d and w"
 RunArg = Annotated[str, typer.Argument(metavar="RUN", help=RUN_HELP, show_default=True)]
 RunsArg = Annotated[list[str] | None, typer.Argument(metavar="[RUN]...", help=RUN_HELP)]
 JsonOption = Annotated[bool, typer.Option("--json", help="Print one JSON document.")]
@@ -106,7 +107,9 @@ def seconds(option: str, text: str | None) -> float | None:
     try:
         return None if text is None else parse_duration(text)
     except ValueError as error:
-        raise UsageError(f"{option}: {error}", hint="for example 90s, 10m or 2h") from None
+        raise UsageError(
+            f"{option}: {error}", hint=f"for example 90s, 2h30m or 60d; {UNITS}"
+        ) from None
 
 
 def _state(word: str) -> JobState:

@@ -52,10 +52,20 @@ class Twins:
         """No other process is in here for the same mark. StoreError where that cannot be had."""
         try:
             writing.make_folder(self.path.parent)
-            with writing.locked(self.path.with_name(f"{self.path.name}.lock")):
+            with writing.locked(self._lock):
                 yield
         except OSError as error:
             raise StoreError(f"cannot write {self.path}: {error.strerror}") from None
+
+    def forget(self) -> None:
+        """Delete the files of this mark, when nobody is in `alone` for it."""
+        with self.alone():
+            self.path.unlink(missing_ok=True)
+            self._lock.unlink(missing_ok=True)
+
+    @property
+    def _lock(self) -> Path:
+        return self.path.with_name(f"{self.path.name}.lock")
 
     def _append(self, line: str) -> None:
         with suppress(OSError):
