@@ -71,7 +71,7 @@ def pull(  # noqa: PLR0913
     executor, handle = _holder(run, ports)
     files = listed(run, patterns, ports=ports)
     places = {file.path: landing.place(folder, file.path) for file in files}
-    there = tuple(file for file in files if landing.is_there(places[file.path], file))
+    there = {file for file in files if landing.is_there(places[file.path], file)}
     needed = tuple(file for file in files if file not in there)
     size = sum(file.size for file in needed)
     if size > MOST_BYTES and not large:
@@ -79,16 +79,27 @@ def pull(  # noqa: PLR0913
             f"{size / 2**30:,.1f} GiB are to be fetched",
             hint="add --yes if that is meant, or name fewer",
         )
+    fetched, problems = [], []
     for file in needed:
         place = landing.place(folder, file.path)  # What has arrived meanwhile may be in the way.
         read = partial(_read, executor, handle, file)
-        landing.land(place, file, read, tell=partial(tell, file))
-    problems: tuple[str, ...] = ()
-    if needed and run.live:
-        now = listed(run, (), ports=ports)
-        torn = [file.path for file in needed if file not in now]
-        problems = tuple(f"{path} was written to while it was fetched: pull again" for path in torn)
-    return Pulled(fetched=needed, there=there, problems=problems)
+        try:
+            landing.land(place, file, read, tell=partial(tell, file))
+        except NotFoundError:
+            if not run.live:
+                raise
+            problems.append(f"{file.path} has gone while others were fetched")
+        else:
+            fetched.append(file)
+    if fetched and run.live:
+        now = set(listed(run, (), ports=ports))
+        torn = [file.path for file in fetched if file not in now]
+        problems += [f"{path} was written to while it was fetched: pull again" for path in torn]
+    return Pulled(
+        fetched=tuple(fetched),
+        there=tuple(file for file in files if file in there),
+        problems=tuple(problems),
+    )
 
 
 def _holder(run: Run, ports: Ports) -> tuple[HasFiles, JobHandle]:
