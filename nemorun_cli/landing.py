@@ -14,9 +14,9 @@ from nemorun_cli.core.jobs import JobFile
 from nemorun_cli.workfiles import inside
 
 _PART = os.O_RDWR | os.O_CREAT | os.O_CLOEXEC | os.O_NOFOLLOW
-_BLOCKED = (errno.EEXIST, errno.ENOTDIR, errno.EISDIR)
+_FULL = (errno.ENOSPC, errno.EDQUOT)
 _RESUMED = "a second call goes on where this one ended"
-_ELSEWHERE = "move what is in its way, or choose another folder with -o"
+_ELSEWHERE = "-o names another folder"
 
 
 def place(folder: Path, path: str) -> Path:
@@ -73,7 +73,7 @@ def land(
     except OSError as error:
         raise RefusedError(
             f"cannot write {target}: {(error.strerror or str(error)).lower()}",
-            hint=_ELSEWHERE if error.errno in _BLOCKED else _RESUMED,
+            hint=_RESUMED if error.errno in _FULL else _ELSEWHERE,
         ) from None
     finally:
         with suppress(OSError):

@@ -12,9 +12,9 @@ from nemorun_cli.archives import contents, reading, unpacking
 from nemorun_cli.archives.manifest import Member
 from nemorun_cli.archives.packing import Source, measure
 from nemorun_cli.archives.reading import Archive
-from nemorun_cli.core.errors import RefusedError
+from nemorun_cli.core.errors import RefusedError, StoreError
 from nemorun_cli.packagers import copying, patches
-from nemorun_cli.store import layout, origins, snapshots
+from nemorun_cli.store import layout, origins, snapshots, writing
 
 GIBIBYTE = 2**30
 _SHOWN = 3
@@ -62,8 +62,7 @@ def import_(path: Path, allowed: Allowed, *, ports: Ports) -> Imported:
                 fill = partial(unpacking.unpack_code, archive, code_hash)
                 copying.receive(code_hash, ports.store.code, fill, now=ports.clock())
                 snapshots.touch(ports.store.code / code_hash)
-        for name in manifest.patches():
-            unpacking.unpack_patch(archive, name, ports.store.code / patches.FOLDER)
+        _unpack_patches(archive, ports.store.code / patches.FOLDER)
         for run_id in manifest.runs:
             if run_id not in present:
                 ports.store.adopt(run_id, partial(_fill, archive, run_id, ports.clock()))
@@ -78,6 +77,17 @@ def import_(path: Path, allowed: Allowed, *, ports: Ports) -> Imported:
         )
 
 
+def _unpack_patches(archive: Archive, folder: Path) -> None:
+    try:
+        for name in archive.manifest.patches():
+            unpacking.unpack_patch(archive, name, folder)
+    except OSError as error:
+        raise StoreError(
+            f"cannot write {folder}: {(error.strerror or str(error)).lower()}",
+            hint="set NEMORUN_HOME to a folder with room that you may write to",
+        ) from None
+
+
 def _fill(archive: Archive, run_id: str, now: float, stage: Path) -> None:
     unpacking.unpack_run(archive, run_id, stage)
     origin = {
@@ -88,7 +98,7 @@ def _fill(archive: Archive, run_id: str, now: float, stage: Path) -> None:
         "left_out": _left_out(archive, run_id),
         "files": {path: each.sha256 for path, each in archive.manifest.of_run(run_id).items()},
     }
-    (stage / origins.ORIGIN).write_text(json.dumps(origin))
+    writing.write_new(stage / origins.ORIGIN, json.dumps(origin))
 
 
 def _left_out(archive: Archive, run_id: str) -> tuple[str, ...]:

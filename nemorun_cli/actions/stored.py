@@ -62,9 +62,11 @@ def patch_of(run: Run, place: str, *, ports: Ports) -> str:
             else f"{run.id}: its code was in no repository, or nemorun did not keep patches yet",
             hint=f"--repository PLACE tells which; there are: {listed}",
         )
-    if not found.get("dirty") and not found.get("patch"):
-        return ""
     if not found.get("patch"):
+        start = f"{place.rstrip('/')}/".lstrip("/")
+        inside = {each.removeprefix(start) for each in places if each.startswith(start)}
+        if not {*found.get("changed", ()), *found.get("untracked", ())} - inside:
+            return ""  # All that differs are commits of submodules, which are told of themselves.
         raise NotFoundError(
             f"{run.id}: no patch was kept: there was no commit, or it would have been too large",
             hint=f"its code is in {(run.record.code or {}).get('path')}",

@@ -5,6 +5,7 @@ from pathlib import Path
 
 from nemorun_cli.archives.reading import Archive
 from nemorun_cli.packagers.trees import EXECUTABLE, LINK
+from nemorun_cli.store import writing
 
 _WRITE = os.O_WRONLY | os.O_CLOEXEC | os.O_CREAT | os.O_EXCL | os.O_NOFOLLOW
 
@@ -40,7 +41,7 @@ def unpack_run(archive: Archive, run_id: str, stage: Path) -> None:
     """Put the files of a run into a folder that is there and empty."""
     for path, member in archive.manifest.of_run(run_id).items():
         target = stage / path
-        target.parent.mkdir(mode=0o700, parents=True, exist_ok=True)
+        writing.make_folder(target.parent)
         fd = os.open(target, _WRITE, 0o600)
         with open(fd, "wb") as file:  # noqa: PTH123
             archive.pour(member, file.write)

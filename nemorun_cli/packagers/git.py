@@ -20,6 +20,8 @@ _GIT = (
     *("-c", "core.fsmonitor=false", "-c", "core.hooksPath=/dev/null"),
 )
 _BRANCH = "refs/heads/"
+_TOLD = 3
+"""Lines that git needs at most to say what is wrong, and what to do."""
 _ASKED = r"^(remote\..*\.url|branch\..*\.remote)$"
 
 
@@ -45,9 +47,9 @@ def ask(
     done = _run(folder, arguments, data=data, more=more or {}, out=subprocess.PIPE)
     if done is None or done.returncode == 0:
         return None if done is None else done.stdout
-    told = os.fsdecode(done.stderr).strip().splitlines()
+    told = [line.strip() for line in os.fsdecode(done.stderr).splitlines() if line.strip()]
     raise RefusedError(
-        f"git cannot {to} {folder}: {(told or ['no reason given'])[-1].strip()}",
+        f"git cannot {to} {folder}: {'; '.join(told[-_TOLD:]) or 'no reason given'}",
         hint="`git status` there tells more",
     )
 
@@ -75,7 +77,7 @@ def repository(root: Path) -> Path | None:
 
 
 def head(repository: Path) -> Head:
-    """What is checked out, as far as that can be read without starting git."""
+    """What is checked out; git itself is asked only where its files do not tell."""
     try:
         folder = _folder(repository / ".git")
         text = (folder / "HEAD").read_text().strip()
@@ -83,6 +85,9 @@ def head(repository: Path) -> Head:
         commit = text if name == text else _commit_of(name, folder)
     except (OSError, ValueError):
         return Head()
+    if not _COMMIT.fullmatch(commit):
+        commit = _told(repository, "rev-parse", "--verify", "--quiet", "HEAD")
+        name = _told(repository, "symbolic-ref", "--quiet", "HEAD")
     return Head(
         commit=commit if _COMMIT.fullmatch(commit) else None,
         branch=name.removeprefix(_BRANCH) if name.startswith(_BRANCH) else None,
@@ -125,6 +130,11 @@ def without_credentials(url: str) -> str:
     return urlunsplit((parts.scheme, f"{user}{at}{host}" if user else host, parts.path, "", ""))
 
 
+def _told(folder: Path, *arguments: str) -> str:
+    done = _run(folder, arguments, data=None, more={}, out=subprocess.PIPE)
+    return "" if done is None or done.returncode else os.fsdecode(done.stdout).strip()
+
+
 def _run(
     folder: Path,
     arguments: tuple[str, ...],
@@ -144,7 +154,7 @@ def _run(
             stderr=subprocess.PIPE,
             check=False,
         )
-    except FileNotFoundError:
+    except (FileNotFoundError, PermissionError):
         return None
 
 
@@ -165,7 +175,8 @@ def _commit_of(reference: str, folder: Path) -> str:
     for place in (folder, shared):
         if (place / reference).is_file():
             return (place / reference).read_text().strip()
-    for line in (shared / "packed-refs").read_text().splitlines():
+    packed = shared / "packed-refs"
+    for line in packed.read_text().splitlines() if packed.exists() else ():
         commit, _, name = line.partition(" ")
         if name == reference:
             return commit

@@ -131,7 +131,7 @@ def test_what_is_in_the_way_is_told_before_anything_is_read(tmp_path: Path) -> N
     for target in (tmp_path / "folder", tmp_path / "file" / "last.pt"):
         with pytest.raises(RefusedError, match="cannot write") as caught:
             land(target, file_of(DATA), host)
-        assert "choose another folder" in caught.value.hint
+        assert "-o names another folder" in caught.value.hint
 
     assert host.offsets == []
     assert sorted(names(tmp_path)) == ["file", "folder"]

@@ -16,6 +16,7 @@ from hypothesis import strategies as st
 from nemorun_cli import executors
 from nemorun_cli.actions import verify
 from nemorun_cli.archives import reading, unpacking
+from nemorun_cli.archives.manifest import Manifest
 from nemorun_cli.archives.reading import Archive
 from nemorun_cli.core.errors import (
     CorruptError,
@@ -198,6 +199,34 @@ def test_an_import_that_breaks_off_leaves_no_run(
     assert yours.import_(archive).present == ()
 
 
+def test_a_patch_for_which_there_is_no_room_is_told(
+    archive: Path, yours: Place, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    def full(*_: object) -> None:
+        raise OSError(errno.ENOSPC, os.strerror(errno.ENOSPC))
+
+    monkeypatch.setattr(Manifest, "patches", lambda _: {"x.diff": None})
+    monkeypatch.setattr(unpacking, "unpack_patch", full)
+
+    with pytest.raises(StoreError, match=r"cannot write .*no space left"):
+        yours.import_(archive)
+
+    assert not [each for each in yours.files() if each.startswith("runs")]
+
+
+def test_what_is_imported_is_the_users_alone_whatever_the_umask(
+    archive: Path, yours: Place
+) -> None:
+    before = os.umask(0)
+    try:
+        yours.import_(archive)
+    finally:
+        os.umask(before)
+
+    found = [path.stat().st_mode & 0o077 for path in yours.home.rglob("*") if not path.is_symlink()]
+    assert not any(found)
+
+
 def test_another_run_of_the_same_id_is_refused(archive: Path, yours: Place, project: Path) -> None:
     yours.launch(project, name="another")
     before = (yours.run / "run.json").read_bytes()
@@ -257,6 +286,11 @@ def test_a_folder_that_is_not_there_is_told(mine: Place, project: Path, tmp_path
         mine.export(folder / "x.nrz")
 
     assert not folder.exists()
+
+
+def test_a_place_where_no_file_can_be_is_told(archive: Path, mine: Place) -> None:
+    with pytest.raises(StoreError, match=r"cannot write .*not a directory"):
+        mine.export(archive / "x.nrz")
 
 
 def test_a_file_is_only_written_anew_when_asked_to(archive: Path, mine: Place) -> None:
