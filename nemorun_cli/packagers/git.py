@@ -119,6 +119,9 @@ def remote(known: Mapping[str, str], branch: str | None) -> str | None:
 
 def without_credentials(url: str) -> str:
     """The address of a remote without passwords and tokens."""
+    helper, mark, rest = url.partition("::")
+    if mark and helper.replace("-", "").isalnum():  # A program of git's that knows the rest.
+        return f"{helper}::{without_credentials(rest)}"
     try:
         parts = urlsplit(url)
     except ValueError:

@@ -142,9 +142,23 @@ def test_the_patch_of_code_that_was_not_committed_travels_along(
     assert (elsewhere.cwd / "again.nrz").read_bytes() == path.read_bytes()
 
 
-def test_no_secret_is_in_the_file_and_what_is_recorded_is(nemorun: Nemorun, tmp_path: Path) -> None:
-    nemorun.env["WORD"] = "canary-4711"
-    options = ("--secret", "WORD", "--env", "PLACE=harbour-7")
+def test_no_secret_is_in_the_file_and_what_is_recorded_is(
+    nemorun: Nemorun, tmp_path: Path, project: Path
+) -> None:
+    secret = dict.fromkeys(("WORD", "API_TOKEN", "PIP_INDEX_URL"), "https://u:canary@host/")
+    nemorun.env.update(secret)
+    (tmp_path / "library").mkdir()
+    for folder in (project, tmp_path / "library"):
+        for argv in (["init", "-q"], ["remote", "add", "origin", "https://canary@h/"]):
+            subprocess.run(["git", *argv], cwd=folder, env=nemorun.environment(), check=True)
+    (tmp_path / "library" / "lib.py").touch()
+    about = tmp_path / "site" / "p-1.dist-info"
+    about.mkdir(parents=True)
+    url = "https://canary@host/p.whl?token=canary#subdirectory=p"
+    (about / "direct_url.json").write_text(json.dumps({"url": url, "archive_info": {}}))
+    options = ("--secret", "WORD", "--env", "API_TOKEN", "--env", "PASSWORD=canary")
+    options += ("--env", "PLACE=harbour-7", "--env", f"PYTHONPATH={tmp_path / 'site'}")
+    options += ("--include-repo", str(tmp_path / "library"))
     nemorun.ok("launch", "--wait", *options, "command", "--", "sh", "-c", 'echo "${#WORD}"')
 
     nemorun.ok("export", "last", "-o", "x.nrz")
@@ -154,6 +168,8 @@ def test_no_secret_is_in_the_file_and_what_is_recorded_is(nemorun: Nemorun, tmp_
         each.read_bytes() for each in (tmp_path / "unpacked").rglob("*") if each.is_file()
     )
     assert b"canary" not in held
+    assert held.count(b"https://h/") == 2
+    assert b"https://host/p.whl#subdirectory=p" in held
     assert b"WORD" in held
     assert b"harbour-7" in held
 

@@ -386,6 +386,8 @@ def test_what_the_user_likes_of_diffs_changes_no_patch(
         ("https://s3cret@example.com/a?token=s3cret", "https://example.com/a"),
         ("ssh://git:s3cret@example.com:22/a", "ssh://git@example.com:22/a"),
         ("git@example.com:a/b.git", "git@example.com:a/b.git"),
+        ("hg::https://user:s3cret@example.com/a", "hg::https://example.com/a"),
+        ("ssh://git:s3cret@[::1]/a", "ssh://git@[::1]/a"),
         ("/srv/a.git", "/srv/a.git"),
     ],
 )
