@@ -7,6 +7,7 @@ from dataclasses import dataclass
 from functools import partial
 from pathlib import Path
 
+from nemorun_cli.actions import verify
 from nemorun_cli.actions.wiring import Ports
 from nemorun_cli.archives import contents, reading, unpacking
 from nemorun_cli.archives.manifest import Member
@@ -55,7 +56,8 @@ def import_(path: Path, allowed: Allowed, *, ports: Ports) -> Imported:
         _refuse_changed(archive)
         _refuse_links(archive, allowed)
         for run_id in manifest.runs:
-            contents.record_of(archive, run_id)
+            if not verify.is_as_launched(archive, run_id):
+                raise _changed(archive, f"the config of {run_id} is not what was launched")
         present = tuple(each for each in manifest.runs if _is_present(archive, each, ports))
         with snapshots.safe(ports.store.code):
             for code_hash in manifest.code:
@@ -123,10 +125,11 @@ def _refuse_too_large(archive: Archive, allowed: Allowed, home: Path) -> None:
 
 def _refuse_changed(archive: Archive) -> None:
     if wrong := archive.manifest.wrong_code():
-        raise RefusedError(
-            f"{archive.path}: the code {wrong[0][:12]} is not what its hash says",
-            hint="somebody has changed it: do not use it",
-        )
+        raise _changed(archive, f"the code {wrong[0][:12]} is not what its hash says")
+
+
+def _changed(archive: Archive, what: str) -> RefusedError:
+    return RefusedError(f"{archive.path}: {what}", hint="somebody has changed it: do not use it")
 
 
 def _refuse_links(archive: Archive, allowed: Allowed) -> None:

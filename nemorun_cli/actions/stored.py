@@ -18,18 +18,22 @@ def config_of(run: Run, *, ports: Ports) -> dict[str, Any] | None:
 
     CorruptError for one whose hash is not that of the record; NotFoundError if it is gone.
     """
-    from nemorun_cli.config.canonical import config_hash
-
     if run.record.config_hash is None:
         return None
     document = _document(run, "config.json", ports)
-    try:
-        same = config_hash(document) == run.record.config_hash
-    except (ValueError, KeyError, TypeError, AttributeError, RecursionError):
-        same = False
-    if not same:
+    if not is_config(document, run.record.config_hash):
         raise CorruptError(f"{run.id}: its config.json is not what was launched")
     return document
+
+
+def is_config(document: Any, expected: str) -> bool:  # noqa: ANN401
+    """Whether this is the config of this hash, whatever it is."""
+    from nemorun_cli.config.canonical import config_hash
+
+    try:
+        return config_hash(document) == expected
+    except (ValueError, KeyError, TypeError, AttributeError, RecursionError):
+        return False
 
 
 def plan_of(run: Run, *, ports: Ports) -> dict[str, Any]:

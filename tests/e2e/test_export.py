@@ -156,9 +156,9 @@ def test_no_secret_is_in_the_file_and_what_is_recorded_is(
     about.mkdir(parents=True)
     url = "https://canary@host/p.whl?token=canary#subdirectory=p"
     (about / "direct_url.json").write_text(json.dumps({"url": url, "archive_info": {}}))
-    options = ("--secret", "WORD", "--env", "API_TOKEN", "--env", "PASSWORD=canary")
-    options += ("--env", "PLACE=harbour-7", "--env", f"PYTHONPATH={tmp_path / 'site'}")
-    options += ("--include-repo", str(tmp_path / "library"))
+    options = ["--secret", "WORD", "--env", "API_TOKEN", "--env", "PASSWORD=canary"]
+    options += ["--env", "PLACE=harbour-7", "--env", f"PYTHONPATH={tmp_path / 'site'}"]
+    options += ["--include-repo", str(tmp_path / "library")]
     nemorun.ok("launch", "--wait", *options, "command", "--", "sh", "-c", 'echo "${#WORD}"')
 
     nemorun.ok("export", "last", "-o", "x.nrz")
