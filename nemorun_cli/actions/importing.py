@@ -13,7 +13,7 @@ from nemorun_cli.archives import contents, reading, unpacking
 from nemorun_cli.archives.manifest import Member
 from nemorun_cli.archives.packing import Source, measure
 from nemorun_cli.archives.reading import Archive
-from nemorun_cli.core.errors import RefusedError, StoreError
+from nemorun_cli.core.errors import RefusedError
 from nemorun_cli.packagers import copying, patches
 from nemorun_cli.store import layout, origins, snapshots, writing
 
@@ -53,18 +53,19 @@ def import_(path: Path, allowed: Allowed, *, ports: Ports) -> Imported:
         manifest = archive.manifest
         _refuse_too_large(archive, allowed, ports.store.home)
         archive.check()
+        _refuse_other_configs(archive)
         _refuse_changed(archive)
         _refuse_links(archive, allowed)
         for run_id in manifest.runs:
-            if not verify.is_as_launched(archive, run_id):
-                raise _changed(archive, f"the config of {run_id} is not what was launched")
+            contents.record_of(archive, run_id)
         present = tuple(each for each in manifest.runs if _is_present(archive, each, ports))
         with snapshots.safe(ports.store.code):
             for code_hash in manifest.code:
                 fill = partial(unpacking.unpack_code, archive, code_hash)
                 copying.receive(code_hash, ports.store.code, fill, now=ports.clock())
                 snapshots.touch(ports.store.code / code_hash)
-        _unpack_patches(archive, ports.store.code / patches.FOLDER)
+        for name in manifest.patches():
+            unpacking.unpack_patch(archive, name, ports.store.code / patches.FOLDER)
         for run_id in manifest.runs:
             if run_id not in present:
                 ports.store.adopt(run_id, partial(_fill, archive, run_id, ports.clock()))
@@ -77,17 +78,6 @@ def import_(path: Path, allowed: Allowed, *, ports: Ports) -> Imported:
                 for text in _left_out(archive, run_id)
             ),
         )
-
-
-def _unpack_patches(archive: Archive, folder: Path) -> None:
-    try:
-        for name in archive.manifest.patches():
-            unpacking.unpack_patch(archive, name, folder)
-    except OSError as error:
-        raise StoreError(
-            f"cannot write {folder}: {(error.strerror or str(error)).lower()}",
-            hint="set NEMORUN_HOME to a folder with room that you may write to",
-        ) from None
 
 
 def _fill(archive: Archive, run_id: str, now: float, stage: Path) -> None:
@@ -125,11 +115,10 @@ def _refuse_too_large(archive: Archive, allowed: Allowed, home: Path) -> None:
 
 def _refuse_changed(archive: Archive) -> None:
     if wrong := archive.manifest.wrong_code():
-        raise _changed(archive, f"the code {wrong[0][:12]} is not what its hash says")
-
-
-def _changed(archive: Archive, what: str) -> RefusedError:
-    return RefusedError(f"{archive.path}: {what}", hint="somebody has changed it: do not use it")
+        raise RefusedError(
+            f"{archive.path}: the code {wrong[0][:12]} is not what its hash says",
+            hint="somebody has changed it: do not use it",
+        )
 
 
 def _refuse_links(archive: Archive, allowed: Allowed) -> None:
@@ -140,6 +129,15 @@ def _refuse_links(archive: Archive, allowed: Allowed) -> None:
             f"{archive.path}: links lead out of the code: {', '.join(found[:_SHOWN])}{more}",
             hint="--outside-links takes them as they are, if you know who made the archive",
         )
+
+
+def _refuse_other_configs(archive: Archive) -> None:
+    for run_id in archive.manifest.runs:
+        if not verify.is_as_launched(archive, run_id):
+            raise RefusedError(
+                f"{archive.path}: the config of {run_id} is not what was launched",
+                hint="somebody has changed it: do not use it",
+            )
 
 
 def _is_present(archive: Archive, run_id: str, ports: Ports) -> bool:

@@ -1,9 +1,11 @@
 """Unpacking an archive into new folders, where nothing can lead to any other place."""
 
 import os
+from contextlib import suppress
 from pathlib import Path
 
 from nemorun_cli.archives.reading import Archive
+from nemorun_cli.core.errors import StoreError
 from nemorun_cli.packagers.trees import EXECUTABLE, LINK
 from nemorun_cli.store import writing
 
@@ -48,18 +50,24 @@ def unpack_run(archive: Archive, run_id: str, stage: Path) -> None:
 
 
 def unpack_patch(archive: Archive, name: str, folder: Path) -> None:
-    """Put a patch into a folder, unless it is there already."""
+    """Put a patch into a folder, unless it is there already; StoreError when that cannot be."""
     target = folder / name
     if target.exists():
         return
-    folder.mkdir(mode=0o700, parents=True, exist_ok=True)
     part = folder / f".{name}.{os.urandom(4).hex()}"
     try:
+        writing.make_folder(folder)
         with open(os.open(part, _WRITE, 0o600), "wb") as file:  # noqa: PTH123
             archive.pour(archive.manifest.patches()[name], file.write)
         part.replace(target)
+    except OSError as error:
+        raise StoreError(
+            f"cannot write {target}: {(error.strerror or str(error)).lower()}",
+            hint="set NEMORUN_HOME to a folder with room that you may write to",
+        ) from None
     finally:
-        part.unlink(missing_ok=True)
+        with suppress(OSError):
+            part.unlink()
 
 
 def _leads_out(path: str, target: bytes) -> bool:
