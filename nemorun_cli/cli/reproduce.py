@@ -41,6 +41,7 @@ def command(  # noqa: PLR0913
             "--file", metavar="GLOB", help="Files of the run that have to; may be repeated."
         ),
     ] = None,
+    executor: starting.ExecutorOption = None,
     environment: Annotated[
         Environment,
         typer.Option(
@@ -79,7 +80,7 @@ def command(  # noqa: PLR0913
     expected = reproduce.declared(original, metric or (), file or (), ports=ports)
     fresh = environment is Environment.FRESH
     prepared = reproduce.prepare(
-        original, fresh=fresh, around=surroundings(), ports=ports, trust=trust
+        original, fresh=fresh, around=surroundings(), ports=ports, trust=trust, executor=executor
     )
     for text in prepared.notices:
         output.note(text)
