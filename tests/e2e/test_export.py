@@ -226,3 +226,47 @@ def test_a_long_log_needs_no_memory(nemorun: Nemorun, elsewhere: Nemorun, tmp_pa
 
     logs = Path(elsewhere.ok("logs", run_id, "--path"))
     assert (logs / "1" / "0.log").stat().st_size == 96 * MEBIBYTE
+
+
+def test_nothing_of_an_imported_run_is_executed_unless_it_is_trusted(
+    tiny: Nemorun, elsewhere: Nemorun, project: Path, tmp_path: Path
+) -> None:
+    canary = tmp_path / "canary"
+    sign = f"open({str(canary)!r}, 'a').write('x')\n"
+    with (project / "recipes" / "tiny.py").open("a") as file:
+        file.write(sign)
+    (project / "sitecustomize.py").write_text(sign)
+    run_id = tiny.ok("launch", "--wait", "tiny", "optim.lr=0.5")
+    path = tiny.ok("export", run_id, "-o", str(tmp_path / "x.nrz"))
+    shutil.rmtree(project)
+    canary.unlink()
+    elsewhere.ok("verify", path)
+    elsewhere.ok("import", path)
+    (elsewhere.cwd / "config.yaml").write_text(elsewhere.ok("show", run_id, "--config"))
+
+    for command in ("list", "show", "status", "logs", "metrics", "explain", "compare", "verify"):
+        elsewhere.ok(command, *([run_id] if command != "list" else []))
+    elsewhere.ok("show", run_id, "--environment")
+    elsewhere.ok("diff", run_id, run_id)
+    elsewhere("diff", run_id, ".")
+    elsewhere("diff", run_id, ".", "optim=sgd", "--patch")
+    elsewhere("pull", run_id, "*")
+    elsewhere.ok("wait", run_id)
+    elsewhere.ok("cancel", run_id)
+    elsewhere.ok("tag", run_id, "seen")
+    elsewhere.ok("export", run_id, "-o", "again.nrz")
+    elsewhere.ok("gc", "--older-than", "0d")
+    for words in (("rerun", run_id, "optim."), ("diff", run_id, ".", "optim."), ("show", "")):
+        elsewhere.ok(*words, _NEMORUN_COMPLETE="1")
+    refused = [
+        elsewhere("rerun", run_id),
+        elsewhere("rerun", run_id, "--dry-run", "optim.lr=1"),
+        elsewhere("reproduce", run_id, "--environment", "here"),
+        elsewhere("launch", "hello", "-f", "config.yaml"),
+        elsewhere("launch", "tiny"),
+    ]
+
+    assert [done.code for done in refused] == [2] * 5
+    assert not canary.exists()
+    elsewhere.ok("rerun", run_id, "--trust", "--wait")
+    assert canary.exists()
