@@ -5,7 +5,7 @@ from dataclasses import asdict, fields, replace
 from pathlib import Path
 from typing import Any
 
-from nemorun_cli import executors, packagers, settings
+from nemorun_cli import executors, packagers, roots, settings
 from nemorun_cli.actions import contents, scope, settle
 from nemorun_cli.actions.launch import Content, Prepared, prepare
 from nemorun_cli.actions.requests import Request, Surroundings
@@ -216,10 +216,15 @@ def _links(root: Path, code: Code, names: tuple[str, ...]) -> dict[str, str]:
 
 def _no_project(content: Content, around: Surroundings, own_file: Path | None) -> str:
     if content.argv is not None:
-        return f"no project here: it runs in {around.cwd}, on files that may still change"
-    if own_file is None:
-        return "no project here: the job uses the recipe as it is installed"
-    return f"no project here: of your code only {own_file.name} goes with the job"
+        told = f"it runs in {around.cwd}, on files that may still change"
+    elif own_file is None:
+        told = "the job uses the recipe as it is installed"
+    else:
+        told = f"of your code only {own_file.name} goes with the job"
+    home = Path(around.environ.get("HOME") or "/")
+    if folder := roots.passed_over(around.cwd, home=home):
+        told += f"; {folder} would be one, if it were yours and nobody else could write to it"
+    return f"no project here: {told}"
 
 
 def _variables(environment: Mapping[str, Any]) -> list[str]:

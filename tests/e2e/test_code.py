@@ -103,6 +103,7 @@ def test_a_folder_that_others_may_write_to_is_no_project(nemorun: Nemorun, proje
     done = nemorun("launch", "--wait", "command", "--", "pwd")
 
     assert "no project here" in done.err
+    assert f"{project} would be one, if it were yours and nobody else could write to it" in done.err
     assert nemorun.ok("logs") == str(project)
 
 
@@ -110,4 +111,6 @@ def test_the_home_folder_is_no_project(nemorun: Nemorun) -> None:
     (nemorun.home / "pyproject.toml").touch()
     at_home = Nemorun(home=nemorun.home, cwd=nemorun.home)
 
-    assert "no project here" in at_home("launch", "--wait", "command", "true").err
+    assert at_home("launch", "--wait", "command", "true").err == (
+        f"no project here: it runs in {nemorun.home}, on files that may still change\n"
+    )
