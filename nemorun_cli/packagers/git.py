@@ -6,6 +6,7 @@ import subprocess
 from collections.abc import Mapping
 from dataclasses import dataclass
 from pathlib import Path
+from shutil import which
 from typing import IO
 from urllib.parse import urlsplit, urlunsplit
 
@@ -74,6 +75,11 @@ def repository(root: Path) -> Path | None:
         if not trusted(folder):
             return None
     return None
+
+
+def missing(root: Path) -> bool:
+    """Whether this folder is in a repository, and there is no git to ask about it."""
+    return which("git") is None and repository(root) is not None
 
 
 def head(repository: Path) -> Head:

@@ -107,6 +107,18 @@ def test_a_folder_that_others_may_write_to_is_no_project(nemorun: Nemorun, proje
     assert nemorun.ok("logs") == str(project)
 
 
+def test_where_git_is_not_installed_that_is_told(
+    nemorun: Nemorun, repository: Path, tmp_path: Path
+) -> None:
+    nemorun.env["PATH"] = str(tmp_path / "bin")
+
+    told = nemorun("launch", "--dry-run", "command", "true").err
+
+    assert "git is not installed: no commit is recorded" in told
+    (repository / ".git").rename(tmp_path / "away")
+    assert "git is not" not in nemorun("launch", "--dry-run", "command", "true").err
+
+
 def test_the_home_folder_is_no_project(nemorun: Nemorun) -> None:
     (nemorun.home / "pyproject.toml").touch()
     at_home = Nemorun(home=nemorun.home, cwd=nemorun.home)
