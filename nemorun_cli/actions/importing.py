@@ -165,4 +165,4 @@ def _differs(path: Path, member: Member) -> bool:
 
 
 def _amount(size: int) -> str:
-    return f"{size / GIBIBYTE:,.1f} GiB"
+    return f"{size / GIBIBYTE:,.1f} GiB" if size >= GIBIBYTE else f"{size / 2**20:,.1f} MiB"

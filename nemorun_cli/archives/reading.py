@@ -99,6 +99,8 @@ def damage(path: Path) -> Iterator[str]:
 def _sealed(path: Path) -> bool:
     """Whether the file ends with the digest of all its bytes before."""
     digest = hashlib.sha256()
+    if path.exists() and not path.is_file():  # A pipe would be waited for.
+        raise UsageError(f"cannot read {path}: it is not a plain file")
     try:
         with path.open("rb", buffering=0) as file:
             left = os.fstat(file.fileno()).st_size - SEAL

@@ -14,10 +14,10 @@ from nemorun_cli.core.errors import RefusedError
 from nemorun_cli.roots import trusted
 
 _COMMIT = re.compile(r"[0-9a-f]{40,64}")
-# A repository may name programs, as its fsmonitor or hooks, which git would start; and its index is
-# left be.
+# A repository may name programs, as its fsmonitor or hooks, which git would start; its index is
+# left be; and of what replaces a commit in it, no clone knows.
 _GIT = (
-    *("git", "--no-optional-locks"),
+    *("git", "--no-optional-locks", "--no-replace-objects"),
     *("-c", "core.fsmonitor=false", "-c", "core.hooksPath=/dev/null"),
 )
 _BRANCH = "refs/heads/"

@@ -311,6 +311,18 @@ def test_a_submodule_at_another_commit_is_in_no_patch_but_its_own(
     assert b"+two" in patch_of(both, home, 1)
 
 
+def test_what_replaces_a_commit_here_is_not_asked(root: Path, home: Path, tmp_path: Path) -> None:
+    (root / "a.py").write_text("second\n")
+    git(root, "commit", "-qam", "two")
+    git(root, "replace", "HEAD", "HEAD~1")
+    (root / "a.py").write_text("third\n")
+
+    code = take(root, home)
+
+    git(root, "replace", "-d", code.commit or "")
+    assert rebuilt(root, code, patch_of(code, home), tmp_path / "again") == code.hash
+
+
 def test_without_a_commit_there_is_no_patch(tmp_path: Path, home: Path) -> None:
     root = tmp_path / "young"
     root.mkdir()

@@ -11,9 +11,9 @@ from typing import Any
 import pytest
 
 from nemorun_cli.archives import manifest as manifests
-from nemorun_cli.archives import packing
+from nemorun_cli.archives import packing, reading
 from nemorun_cli.archives.packing import Source
-from nemorun_cli.core.errors import NemorunError, NewerError
+from nemorun_cli.core.errors import NemorunError, NewerError, UsageError
 from tests.unit.archives.conftest import KEY, RUN, Place
 
 HASH = hashlib.sha256(b"evil").hexdigest()
@@ -295,6 +295,15 @@ def test_a_manifest_that_is_none_is_told(text: str, yours: Place, tmp_path: Path
         seal.close()
 
     assert "manifest.json: " in refused(path, yours)
+
+
+def test_what_is_no_file_is_told_and_not_waited_for(yours: Place, tmp_path: Path) -> None:
+    os.mkfifo(tmp_path / "pipe")
+
+    for path in (tmp_path / "pipe", tmp_path, Path("/dev/zero")):
+        assert refused(path, yours) == f"cannot read {path}: it is not a plain file"
+        with pytest.raises(UsageError, match="not a plain file"):
+            list(reading.damage(path))
 
 
 def test_a_manifest_reads_as_it_was_written() -> None:
