@@ -11,6 +11,7 @@ from nemorun_cli.core.errors import NotFoundError, UsageError
 from nemorun_cli.core.jobs import JobFile, JobHandle
 from nemorun_cli.core.ports import HasFiles
 from nemorun_cli.core.runs import Run
+from nemorun_cli.store import origins
 
 MOST_BYTES = 10 * 2**30
 """So much is fetched only if somebody says that it is meant."""
@@ -31,8 +32,8 @@ class Pulled:
 def listed(run: Run, patterns: Sequence[str], *, ports: Ports) -> list[JobFile]:
     """The files of the run's working folder that these mean, all if there are none, by path.
 
-    NotFoundError where nothing is meant; it names what there is. UsageError for a run whose
-    executor hands out no files.
+    NotFoundError where nothing is meant; it names what there is; and for a run that was imported.
+    UsageError for a run whose executor hands out no files.
     """
     executor, handle = _holder(run, ports)
     found = {
@@ -105,6 +106,11 @@ def pull(  # noqa: PLR0913
 def _holder(run: Run, ports: Ports) -> tuple[HasFiles, JobHandle]:
     if run.handle is None:
         raise NotFoundError(f"{run.id} has no files: it was never submitted")
+    if origins.imported(ports.store.home, run.id):
+        raise NotFoundError(
+            f"{run.id} was imported: files that a run wrote are in no archive",
+            hint="pull them where it was launched",
+        )
     executor = ports.executor_of(run.record)
     if not isinstance(executor, HasFiles):
         raise UsageError(f"the executor {run.record.executor!r} hands out no files")

@@ -95,6 +95,8 @@ def test_an_imported_run_is_read_like_any_other(
     logs = Path(elsewhere.ok("logs", "--path"))
     assert (logs / "3" / "0.log").read_text() == "1st\n"
     assert elsewhere.ok("verify", "last").count("ok\t") >= 5
+    pulled = elsewhere("pull", "last", "*")
+    assert (pulled.code, "pull them where it was launched" in pulled.err) == (4, True)
     elsewhere.ok("cancel", "last")
     elsewhere.ok("rm", "last")
     assert elsewhere.ok("list") == ""
@@ -244,18 +246,12 @@ def test_nothing_of_an_imported_run_is_executed_unless_it_is_trusted(
     elsewhere.ok("import", path)
     (elsewhere.cwd / "config.yaml").write_text(elsewhere.ok("show", run_id, "--config"))
 
-    for command in ("list", "show", "status", "logs", "metrics", "explain", "compare", "verify"):
-        elsewhere.ok(command, *([run_id] if command != "list" else []))
+    for command in ("show", "metrics", "explain", "compare"):
+        elsewhere.ok(command, run_id)
     elsewhere.ok("show", run_id, "--environment")
     elsewhere.ok("diff", run_id, run_id)
-    elsewhere("diff", run_id, ".")
     elsewhere("diff", run_id, ".", "optim=sgd", "--patch")
-    elsewhere("pull", run_id, "*")
-    elsewhere.ok("wait", run_id)
-    elsewhere.ok("cancel", run_id)
-    elsewhere.ok("tag", run_id, "seen")
     elsewhere.ok("export", run_id, "-o", "again.nrz")
-    elsewhere.ok("gc", "--older-than", "0d")
     for words in (("rerun", run_id, "optim."), ("diff", run_id, ".", "optim."), ("show", "")):
         elsewhere.ok(*words, _NEMORUN_COMPLETE="1")
     refused = [
