@@ -5,7 +5,7 @@ from dataclasses import asdict, fields, replace
 from pathlib import Path
 from typing import Any
 
-from nemorun_cli import executors, packagers, roots, settings
+from nemorun_cli import executors, packagers, settings
 from nemorun_cli.actions import contents, scope, settle
 from nemorun_cli.actions.launch import Content, Prepared, prepare
 from nemorun_cli.actions.requests import Request, Surroundings
@@ -15,6 +15,7 @@ from nemorun_cli.core.errors import CorruptError, RefusedError, UsageError
 from nemorun_cli.core.jobs import Code
 from nemorun_cli.core.runs import Run
 from nemorun_cli.packagers.companions import Also
+from nemorun_cli.roots import passed_over
 from nemorun_cli.store import origins, snapshots
 
 EVERYTHING = "*"
@@ -222,7 +223,7 @@ def _no_project(content: Content, around: Surroundings, own_file: Path | None) -
     else:
         told = f"of your code only {own_file.name} goes with the job"
     home = Path(around.environ.get("HOME") or "/")
-    if folder := roots.passed_over(around.cwd, home=home):
+    if folder := passed_over(around.cwd, home=home):
         told += f"; {folder} would be one, if it were yours and nobody else could write to it"
     return f"no project here: {told}"
 

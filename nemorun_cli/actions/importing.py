@@ -15,7 +15,7 @@ from nemorun_cli.archives.packing import Source, measure
 from nemorun_cli.archives.reading import Archive
 from nemorun_cli.core.errors import RefusedError
 from nemorun_cli.packagers import copying, patches
-from nemorun_cli.store import layout, origins, snapshots, writing
+from nemorun_cli.store import layout, origins, snapshots
 
 GIBIBYTE = 2**30
 _SHOWN = 3
@@ -90,7 +90,9 @@ def _fill(archive: Archive, run_id: str, now: float, stage: Path) -> None:
         "left_out": _left_out(archive, run_id),
         "files": {path: each.sha256 for path, each in archive.manifest.of_run(run_id).items()},
     }
-    writing.write_new(stage / origins.ORIGIN, json.dumps(origin))
+    path = stage / origins.ORIGIN
+    path.touch(mode=0o600)
+    path.write_text(json.dumps(origin))
 
 
 def _left_out(archive: Archive, run_id: str) -> tuple[str, ...]:
@@ -165,4 +167,4 @@ def _differs(path: Path, member: Member) -> bool:
 
 
 def _amount(size: int) -> str:
-    return f"{size / GIBIBYTE:,.1f} GiB" if size >= GIBIBYTE else f"{size / 2**20:,.1f} MiB"
+    return f"{size / GIBIBYTE:,.1f} GiB"

@@ -1,13 +1,10 @@
 """Unpacking an archive into new folders, where nothing can lead to any other place."""
 
 import os
-from contextlib import suppress
 from pathlib import Path
 
 from nemorun_cli.archives.reading import Archive
-from nemorun_cli.core.errors import StoreError
 from nemorun_cli.packagers.trees import EXECUTABLE, LINK
-from nemorun_cli.store import writing
 
 _WRITE = os.O_WRONLY | os.O_CLOEXEC | os.O_CREAT | os.O_EXCL | os.O_NOFOLLOW
 
@@ -43,31 +40,26 @@ def unpack_run(archive: Archive, run_id: str, stage: Path) -> None:
     """Put the files of a run into a folder that is there and empty."""
     for path, member in archive.manifest.of_run(run_id).items():
         target = stage / path
-        writing.make_folder(target.parent)
+        for folder in reversed(target.relative_to(stage).parents):
+            (stage / folder).mkdir(mode=0o700, exist_ok=True)
         fd = os.open(target, _WRITE, 0o600)
         with open(fd, "wb") as file:  # noqa: PTH123
             archive.pour(member, file.write)
 
 
 def unpack_patch(archive: Archive, name: str, folder: Path) -> None:
-    """Put a patch into a folder, unless it is there already; StoreError when that cannot be."""
+    """Put a patch into a folder, unless it is there already."""
     target = folder / name
     if target.exists():
         return
+    folder.mkdir(mode=0o700, parents=True, exist_ok=True)
     part = folder / f".{name}.{os.urandom(4).hex()}"
     try:
-        writing.make_folder(folder)
         with open(os.open(part, _WRITE, 0o600), "wb") as file:  # noqa: PTH123
             archive.pour(archive.manifest.patches()[name], file.write)
         part.replace(target)
-    except OSError as error:
-        raise StoreError(
-            f"cannot write {target}: {(error.strerror or str(error)).lower()}",
-            hint="set NEMORUN_HOME to a folder with room that you may write to",
-        ) from None
     finally:
-        with suppress(OSError):
-            part.unlink()
+        part.unlink(missing_ok=True)
 
 
 def _leads_out(path: str, target: bytes) -> bool:

@@ -86,6 +86,18 @@ def test_rerun_starts_from_the_stored_code(nemorun: Nemorun, repository: Path) -
     assert shown["code_hash"] == nemorun.json("show", first)["run"]["code_hash"]  # type: ignore[index]
 
 
+def test_where_git_is_not_installed_that_is_told(
+    nemorun: Nemorun, repository: Path, tmp_path: Path
+) -> None:
+    nemorun.env["PATH"] = str(tmp_path / "bin")
+
+    told = nemorun("launch", "--dry-run", "command", "true").err
+
+    assert "git is not installed: no commit is recorded" in told
+    (repository / ".git").rename(tmp_path / "away")
+    assert "git is not" not in nemorun("launch", "--dry-run", "command", "true").err
+
+
 def test_rerun_without_the_code_says_so(nemorun: Nemorun, repository: Path) -> None:
     first = nemorun.ok("launch", "--wait", "command", "true")
     (nemorun.store / "code").rename(nemorun.store / "away")
@@ -105,18 +117,6 @@ def test_a_folder_that_others_may_write_to_is_no_project(nemorun: Nemorun, proje
     assert "no project here" in done.err
     assert f"{project} would be one, if it were yours and nobody else could write to it" in done.err
     assert nemorun.ok("logs") == str(project)
-
-
-def test_where_git_is_not_installed_that_is_told(
-    nemorun: Nemorun, repository: Path, tmp_path: Path
-) -> None:
-    nemorun.env["PATH"] = str(tmp_path / "bin")
-
-    told = nemorun("launch", "--dry-run", "command", "true").err
-
-    assert "git is not installed: no commit is recorded" in told
-    (repository / ".git").rename(tmp_path / "away")
-    assert "git is not" not in nemorun("launch", "--dry-run", "command", "true").err
 
 
 def test_the_home_folder_is_no_project(nemorun: Nemorun) -> None:

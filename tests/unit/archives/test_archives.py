@@ -198,15 +198,6 @@ def test_an_import_that_breaks_off_leaves_no_run(
     assert yours.import_(archive).present == ()
 
 
-def test_a_patch_that_cannot_be_written_is_told(archive: Path, yours: Place) -> None:
-    folder = yours.home / "code" / ".patches"
-    folder.parent.mkdir(parents=True)
-    folder.write_text("no folder")
-
-    with reading.opened(archive) as found, pytest.raises(StoreError, match="cannot write"):
-        unpacking.unpack_patch(found, "x.diff", folder)
-
-
 def test_what_is_imported_is_the_users_alone_whatever_the_umask(
     archive: Path, yours: Place
 ) -> None:
