@@ -44,6 +44,18 @@ def test_untracked_files_go_along_and_ignored_ones_are_linked(
     assert "linked     data" in dry
 
 
+def test_where_git_is_not_installed_that_is_told(
+    nemorun: Nemorun, repository: Path, tmp_path: Path
+) -> None:
+    nemorun.env["PATH"] = str(tmp_path / "bin")
+
+    told = nemorun("launch", "--dry-run", "command", "true").err
+
+    assert "git is not installed: no commit is recorded" in told
+    (repository / ".git").rename(tmp_path / "away")
+    assert "git is not" not in nemorun("launch", "--dry-run", "command", "true").err
+
+
 def test_the_same_code_is_stored_once(nemorun: Nemorun, repository: Path) -> None:
     for number in range(3):
         nemorun.ok("launch", "--name", str(number), "command", "true")
@@ -84,18 +96,6 @@ def test_rerun_starts_from_the_stored_code(nemorun: Nemorun, repository: Path) -
     assert shown["parent"] == first  # type: ignore[index]
     assert shown["settings"]["time"]["text"] == "1h"  # type: ignore[index]
     assert shown["code_hash"] == nemorun.json("show", first)["run"]["code_hash"]  # type: ignore[index]
-
-
-def test_where_git_is_not_installed_that_is_told(
-    nemorun: Nemorun, repository: Path, tmp_path: Path
-) -> None:
-    nemorun.env["PATH"] = str(tmp_path / "bin")
-
-    told = nemorun("launch", "--dry-run", "command", "true").err
-
-    assert "git is not installed: no commit is recorded" in told
-    (repository / ".git").rename(tmp_path / "away")
-    assert "git is not" not in nemorun("launch", "--dry-run", "command", "true").err
 
 
 def test_rerun_without_the_code_says_so(nemorun: Nemorun, repository: Path) -> None:
