@@ -7,6 +7,7 @@ from dataclasses import dataclass
 from functools import partial
 from pathlib import Path
 
+from nemorun_cli.actions import verify
 from nemorun_cli.actions.wiring import Ports
 from nemorun_cli.archives import contents, reading, unpacking
 from nemorun_cli.archives.manifest import Member
@@ -53,6 +54,7 @@ def import_(path: Path, allowed: Allowed, *, ports: Ports) -> Imported:
         manifest = archive.manifest
         _refuse_too_large(archive, allowed, ports.store.home)
         archive.check()
+        _refuse_other_configs(archive)
         _refuse_changed(archive)
         _refuse_links(archive, allowed)
         for run_id in manifest.runs:
@@ -89,7 +91,9 @@ def _fill(archive: Archive, run_id: str, now: float, stage: Path) -> None:
         "left_out": _left_out(archive, run_id),
         "files": {path: each.sha256 for path, each in archive.manifest.of_run(run_id).items()},
     }
-    (stage / origins.ORIGIN).write_text(json.dumps(origin))
+    path = stage / origins.ORIGIN
+    path.touch(mode=0o600)
+    path.write_text(json.dumps(origin))
 
 
 def _left_out(archive: Archive, run_id: str) -> tuple[str, ...]:
@@ -128,6 +132,15 @@ def _refuse_links(archive: Archive, allowed: Allowed) -> None:
             f"{archive.path}: links lead out of the code: {', '.join(found[:_SHOWN])}{more}",
             hint="--outside-links takes them as they are, if you know who made the archive",
         )
+
+
+def _refuse_other_configs(archive: Archive) -> None:
+    for run_id in archive.manifest.runs:
+        if not verify.is_as_launched(archive, run_id):
+            raise RefusedError(
+                f"{archive.path}: the config of {run_id} is not what was launched",
+                hint="somebody has changed it: do not use it",
+            )
 
 
 def _is_present(archive: Archive, run_id: str, ports: Ports) -> bool:

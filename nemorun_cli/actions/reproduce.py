@@ -110,21 +110,24 @@ def prepare(  # noqa: PLR0913
     ports: Ports,
     trust: bool = False,
     tell: Callable[[str], None],
+    executor: str | None = None,
 ) -> Prepared:
     """The launch that is to reproduce a run, from its stored code and config.
 
     `fresh`: on this machine in a virtual environment of its own, which is built unless it is
     there; RefusedError where that cannot be done. Elsewhere, and else, with what is installed.
-    UsageError, and nothing is installed, for a run that was imported, unless that is trusted.
-    `tell` is told of what takes long, before it is done.
+    UsageError, and nothing is installed, for a run that was imported, unless that is trusted, and
+    where its executor is not known, unless another is asked for. `tell` is told of what takes long,
+    before it is done.
     """
     compose.refuse_foreign(run, trust=trust, ports=ports)
     record = run.record
     label = Label(name=f"reproduces {tail(run.id)}")
     notices: list[str] = []
-    request = Request(label=label, trust=trust)
-    if record.executor != LOCAL:
-        notices.append(f"{record.executor} uses what is installed there: nothing is rebuilt")
+    request = Request(label=label, trust=trust, executor=executor)
+    kind = compose.choice_for(run, executor, around).executor
+    if kind != LOCAL:
+        notices.append(f"{kind} uses what is installed there: nothing is rebuilt")
     elif not fresh:
         request = replace(request, settings=(f"python={active_python(around.environ)}",))
     else:

@@ -20,18 +20,22 @@ def config_of(run: Run, *, ports: Ports) -> dict[str, Any] | None:
 
     CorruptError for one whose hash is not that of the record; NotFoundError if it is gone.
     """
-    from nemorun_cli.config.canonical import config_hash
-
     if run.record.config_hash is None:
         return None
     document = _document(run, "config.json", ports)
-    try:
-        same = config_hash(document) == run.record.config_hash
-    except (ValueError, KeyError, TypeError, AttributeError, RecursionError):
-        same = False
-    if not same:
+    if not is_config(document, run.record.config_hash):
         raise CorruptError(f"{run.id}: its config.json is not what was launched")
     return document
+
+
+def is_config(document: Any, expected: str) -> bool:  # noqa: ANN401
+    """Whether this is the config of this hash, whatever it is."""
+    from nemorun_cli.config.canonical import config_hash
+
+    try:
+        return config_hash(document) == expected
+    except (ValueError, KeyError, TypeError, AttributeError, RecursionError):
+        return False
 
 
 def plan_of(run: Run, *, ports: Ports) -> dict[str, Any]:
@@ -64,9 +68,11 @@ def patch_of(run: Run, place: str, *, ports: Ports) -> str:
             else f"{run.id}: its code was in no repository, or nemorun did not keep patches yet",
             hint=f"--repository PLACE tells which; there are: {listed}",
         )
-    if not found.get("dirty") and not found.get("patch"):
-        return ""
     if not found.get("patch"):
+        start = f"{place.rstrip('/')}/".lstrip("/")
+        inside = {each.removeprefix(start) for each in places if each.startswith(start)}
+        if not {*found.get("changed", ()), *found.get("untracked", ())} - inside:
+            return ""  # All that differs are commits of submodules, which are told of themselves.
         raise NotFoundError(
             f"{run.id}: no patch was kept: there was no commit, or it would have been too large",
             hint=f"its code is in {(run.record.code or {}).get('path')}",

@@ -6,7 +6,7 @@ from pathlib import Path
 
 from nemorun_cli import packagers
 from nemorun_cli.actions.select import run_of
-from nemorun_cli.actions.stored import config_of, plan_of
+from nemorun_cli.actions.stored import config_of, is_config, plan_of
 from nemorun_cli.actions.wiring import Ports
 from nemorun_cli.archives import contents, reading
 from nemorun_cli.archives.packing import Source, measure
@@ -44,6 +44,18 @@ def archive(path: Path) -> Iterator[Finding]:
             yield _archived(found, run_id)
 
 
+def is_as_launched(found: Archive, run_id: str) -> bool:
+    """Whether the config of an archived run is that of its record; CorruptError if that is none."""
+    record = contents.record_of(found, run_id)
+    if record.config_hash is None:
+        return True
+    try:
+        document = contents.config_of(found, run_id)
+    except ValueError:
+        return False
+    return is_config(document, record.config_hash)
+
+
 def run(argument: str, *, ports: Ports) -> Iterator[Finding]:
     """Look at all that the store keeps of a run; NotFoundError for one that it does not have."""
     try:
@@ -67,17 +79,10 @@ def run(argument: str, *, ports: Ports) -> Iterator[Finding]:
 
 def _archived(found: Archive, run_id: str) -> Finding:
     """A run of an archive: its record, and its config against the hash in that."""
-    from nemorun_cli.config.canonical import config_hash
-
     try:
-        record = contents.record_of(found, run_id)
-        if record.config_hash is None:
-            return Finding(what="run", fine=True, seen=run_id)
-        same = config_hash(contents.config_of(found, run_id)) == record.config_hash
+        same = is_as_launched(found, run_id)
     except NemorunError as error:
         return Finding(what="run", fine=False, seen=error.message)
-    except (ValueError, KeyError, TypeError, AttributeError, RecursionError):
-        same = False
     told = run_id if same else f"{run_id}: its config.json is not what was launched"
     return Finding(what="run", fine=same, seen=told)
 

@@ -166,6 +166,7 @@ FLAGS: Mapping[str, Mapping[str, Flag]] = {
     "reproduce": {
         "--metric": Flag("", "NAME[:TOLERANCE]", "A metric that has to come out the same"),
         "--file": Flag("", "GLOB", "Files of the run that have to"),
+        "--executor": Flag("-e", "NAME", "An executor, or a profile of your settings"),
         "--environment": Flag("", "fresh|here", "Built from what was recorded, or what is..."),
         "--timeout": Flag("", "TIME", "Stop waiting after this"),
         "--cancel-on-exit": Flag("", "", "Cancel the run when this command is interrupted"),

@@ -42,6 +42,7 @@ def command(  # noqa: PLR0913
             "--file", metavar="GLOB", help="Files of the run that have to; may be repeated."
         ),
     ] = None,
+    executor: starting.ExecutorOption = None,
     environment: Annotated[
         Environment,
         typer.Option(
@@ -80,7 +81,13 @@ def command(  # noqa: PLR0913
     expected = reproduce.declared(original, metric or (), file or (), ports=ports)
     fresh = environment is Environment.FRESH
     prepared = reproduce.prepare(
-        original, fresh=fresh, around=surroundings(), ports=ports, trust=trust, tell=output.note
+        original,
+        fresh=fresh,
+        around=surroundings(),
+        ports=ports,
+        trust=trust,
+        tell=output.note,
+        executor=executor,
     )
     for text in prepared.notices:
         output.note(text)

@@ -95,6 +95,8 @@ def test_an_imported_run_is_read_like_any_other(
     logs = Path(elsewhere.ok("logs", "--path"))
     assert (logs / "3" / "0.log").read_text() == "1st\n"
     assert elsewhere.ok("verify", "last").count("ok\t") >= 5
+    pulled = elsewhere("pull", "last", "*")
+    assert (pulled.code, "pull them where it was launched" in pulled.err) == (4, True)
     elsewhere.ok("cancel", "last")
     elsewhere.ok("rm", "last")
     assert elsewhere.ok("list") == ""
@@ -142,9 +144,23 @@ def test_the_patch_of_code_that_was_not_committed_travels_along(
     assert (elsewhere.cwd / "again.nrz").read_bytes() == path.read_bytes()
 
 
-def test_no_secret_is_in_the_file_and_what_is_recorded_is(nemorun: Nemorun, tmp_path: Path) -> None:
-    nemorun.env["WORD"] = "canary-4711"
-    options = ("--secret", "WORD", "--env", "PLACE=harbour-7")
+def test_no_secret_is_in_the_file_and_what_is_recorded_is(
+    nemorun: Nemorun, tmp_path: Path, project: Path
+) -> None:
+    secret = dict.fromkeys(("WORD", "API_TOKEN", "PIP_INDEX_URL"), "https://u:canary@host/")
+    nemorun.env.update(secret)
+    (tmp_path / "library").mkdir()
+    for folder in (project, tmp_path / "library"):
+        for argv in (["init", "-q"], ["remote", "add", "origin", "https://canary@h/"]):
+            subprocess.run(["git", *argv], cwd=folder, env=nemorun.environment(), check=True)
+    (tmp_path / "library" / "lib.py").touch()
+    about = tmp_path / "site" / "p-1.dist-info"
+    about.mkdir(parents=True)
+    url = "https://canary@host/p.whl?token=canary#subdirectory=p"
+    (about / "direct_url.json").write_text(json.dumps({"url": url, "archive_info": {}}))
+    options = ["--secret", "WORD", "--env", "API_TOKEN", "--env", "PASSWORD=canary"]
+    options += ["--env", "PLACE=harbour-7", "--env", f"PYTHONPATH={tmp_path / 'site'}"]
+    options += ["--include-repo", str(tmp_path / "library")]
     nemorun.ok("launch", "--wait", *options, "command", "--", "sh", "-c", 'echo "${#WORD}"')
 
     nemorun.ok("export", "last", "-o", "x.nrz")
@@ -154,6 +170,8 @@ def test_no_secret_is_in_the_file_and_what_is_recorded_is(nemorun: Nemorun, tmp_
         each.read_bytes() for each in (tmp_path / "unpacked").rglob("*") if each.is_file()
     )
     assert b"canary" not in held
+    assert held.count(b"https://h/") == 2
+    assert b"https://host/p.whl#subdirectory=p" in held
     assert b"WORD" in held
     assert b"harbour-7" in held
 
@@ -242,3 +260,41 @@ def test_a_long_log_needs_no_memory(nemorun: Nemorun, elsewhere: Nemorun, tmp_pa
 
     logs = Path(elsewhere.ok("logs", run_id, "--path"))
     assert (logs / "1" / "0.log").stat().st_size == 96 * MEBIBYTE
+
+
+def test_nothing_of_an_imported_run_is_executed_unless_it_is_trusted(
+    tiny: Nemorun, elsewhere: Nemorun, project: Path, tmp_path: Path
+) -> None:
+    canary = tmp_path / "canary"
+    sign = f"open({str(canary)!r}, 'a').write('x')\n"
+    with (project / "recipes" / "tiny.py").open("a") as file:
+        file.write(sign)
+    (project / "sitecustomize.py").write_text(sign)
+    run_id = tiny.ok("launch", "--wait", "tiny", "optim.lr=0.5")
+    path = tiny.ok("export", run_id, "-o", str(tmp_path / "x.nrz"))
+    shutil.rmtree(project)
+    canary.unlink()
+    elsewhere.ok("verify", path)
+    elsewhere.ok("import", path)
+    (elsewhere.cwd / "config.yaml").write_text(elsewhere.ok("show", run_id, "--config"))
+
+    for command in ("show", "metrics", "explain", "compare"):
+        elsewhere.ok(command, run_id)
+    elsewhere.ok("show", run_id, "--environment")
+    elsewhere.ok("diff", run_id, run_id)
+    elsewhere("diff", run_id, ".", "optim=sgd", "--patch")
+    elsewhere.ok("export", run_id, "-o", "again.nrz")
+    for words in (("rerun", run_id, "optim."), ("diff", run_id, ".", "optim."), ("show", "")):
+        elsewhere.ok(*words, _NEMORUN_COMPLETE="1")
+    refused = [
+        elsewhere("rerun", run_id),
+        elsewhere("rerun", run_id, "--dry-run", "optim.lr=1"),
+        elsewhere("reproduce", run_id, "--environment", "here"),
+        elsewhere("launch", "hello", "-f", "config.yaml"),
+        elsewhere("launch", "tiny"),
+    ]
+
+    assert [done.code for done in refused] == [2] * 5
+    assert not canary.exists()
+    elsewhere.ok("rerun", run_id, "--trust", "--wait")
+    assert canary.exists()

@@ -288,6 +288,38 @@ def test_commits_and_patches_of_what_goes_along_are_told(
     git(developed, "apply", "--check", data=f"{patch}\n".encode())
 
 
+def test_a_submodule_at_another_commit_needs_no_patch(
+    nemorun: Nemorun, repository: Path, tmp_path: Path
+) -> None:
+    library = tmp_path / "library"
+    library.mkdir()
+    (library / "lib.py").touch()
+    commit(library)
+    local = ("-c", "protocol.file.allow=always")
+    git(repository, *local, "submodule", "add", "-q", str(library), "module")
+    commit(repository)
+    git(repository / "module", "commit", "-qm", "two", "--allow-empty")
+
+    run_id = nemorun.ok("launch", "--wait", "command", "true")
+
+    shown = nemorun("show", run_id, "--patch")
+    assert (shown.code, shown.out) == (0, "")
+    assert "on main, 1 changed" in nemorun.ok("show", run_id)
+    assert nemorun("launch", "--require-clean", "command", "true").code == 3
+
+
+def test_a_store_inside_the_project_does_not_make_it_unclean(
+    nemorun: Nemorun, repository: Path
+) -> None:
+    inside = Nemorun(
+        home=nemorun.home, cwd=repository, env={"NEMORUN_HOME": str(repository / "store")}
+    )
+    for _ in range(2):
+        inside.ok("launch", "--wait", "--require-clean", "command", "true")
+
+    assert inside.json("show", "last")["run"]["code"]["repositories"][0]["dirty"] is False  # type: ignore[index]
+
+
 def test_a_repository_can_be_asked_for(nemorun: Nemorun, repository: Path, tmp_path: Path) -> None:
     for name, package in (("one", "one/first"), ("two", "two/src/second")):
         (tmp_path / package).mkdir(parents=True)
