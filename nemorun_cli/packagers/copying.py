@@ -47,13 +47,16 @@ def receive(code_hash: str, store: Path, fill: Callable[[Path], None], *, now: f
             _publish(stage, store / code_hash)
 
 
-def patch(listing: Listing, snapshot: Path, paths: Collection[str], target: Path) -> bool:
-    """Store the patch from a commit to a snapshot; False if there is none."""
-    store = snapshot.parent
+def patch(
+    listing: Listing, tree: Tree, paths: Collection[str], *, store: Path, target: Path
+) -> bool:
+    """Store the patch from a commit to a tree that is stored; False if there is none."""
     scratch = store / f"{_STAGE}{os.urandom(6).hex()}"
     try:
         scratch.mkdir(mode=0o700)
-        return patches.write(listing, snapshot, paths, to=target, scratch=scratch)
+        return patches.write(
+            listing, tree, paths, snapshot=store / tree.hash, to=target, scratch=scratch
+        )
     except OSError as error:
         raise _unwritable(store, error) from None
     finally:

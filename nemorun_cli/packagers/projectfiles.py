@@ -1,6 +1,5 @@
 """Which files of a project belong to it: what git says, or all but what was made from others."""
 
-import hashlib
 import os
 from collections.abc import Iterable, Iterator, Mapping
 from dataclasses import dataclass, field, replace
@@ -8,6 +7,7 @@ from pathlib import Path
 
 from nemorun_cli.core.errors import RefusedError
 from nemorun_cli.packagers import git, ignorefile
+from nemorun_cli.packagers.gitobjects import blob_name
 from nemorun_cli.packagers.ignorefile import Rules
 
 _NEVER = "__pycache__"
@@ -15,8 +15,6 @@ _MADE = frozenset({_NEVER, "node_modules"})
 _MADE_AT_THE_TOP = frozenset({"build", "dist"})
 _ENDINGS = (".pyc", ".pyo")
 _SUBMODULE = "160000"
-_SHA1 = 40
-"""Digits of a name of git's, where it is not SHA-256."""
 _ABSENT = "000000"
 _Above = tuple[tuple[str, Rules], ...]
 """The rules of the folders around: the path from each to here, and its rules."""
@@ -121,14 +119,15 @@ def _asked(folder: Path, place: str, repository: Path) -> Listing | None:
             changed.add(path)
         elif tag != "H":
             unwatched.add(path)
-    paths = _kept((*base, *untracked))
+    beyond = _beyond_links(folder, base)
+    paths = _kept((*(path for path in base if path not in beyond), *untracked))
     config, head = git.config(repository), git.head(repository)
     state = State(
         repository=repository,
         head=head,
         remote=git.remote(config, head.branch),
         base=base,
-        changed=frozenset(changed - {""}).union(_altered(folder, base, unwatched)),
+        changed=frozenset(changed - {""}).union(beyond, _altered(folder, base, unwatched)),
         untracked=frozenset(_kept(untracked)),
         unwatched=frozenset(_kept(unwatched - {""})),
     )
@@ -136,6 +135,17 @@ def _asked(folder: Path, place: str, repository: Path) -> Listing | None:
     return Listing(
         folder=folder, place=place, paths=paths, state=state, inside=tuple(sorted(inside))
     )
+
+
+def _beyond_links(folder: Path, paths: Iterable[str]) -> frozenset[str]:
+    """Those of these tracked files in whose place is a link, or what a link leads to."""
+    folders = {path.rpartition("/")[0] for path in paths} - {""}
+    for each in tuple(folders):
+        at = each
+        while (at := at.rpartition("/")[0]) and at not in folders:
+            folders.add(at)
+    links = tuple(f"{each}/" for each in folders if os.path.islink(f"{folder}/{each}"))  # noqa: PTH114
+    return frozenset(path for path in paths if path.startswith(links)) if links else frozenset()
 
 
 def _altered(folder: Path, base: Mapping[str, str], paths: Iterable[str]) -> Iterator[str]:
@@ -146,8 +156,7 @@ def _altered(folder: Path, base: Mapping[str, str], paths: Iterable[str]) -> Ite
             data = (folder / path).read_bytes()
         except OSError:
             continue  # A sparse checkout has left it out.
-        kind = hashlib.sha1 if len(known) == _SHA1 else hashlib.sha256
-        if kind(b"blob %d\0" % len(data) + data).hexdigest() != known:
+        if blob_name(data, like=known) != known:
             yield path
 
 

@@ -27,6 +27,15 @@ FILES = st.tuples(
 )
 TREES = st.dictionaries(PATHS, FILES, max_size=6)
 Files = Mapping[str, tuple[bytes, str]]
+FOLDER: Files = {f"folder/{name}": (b"folder", "plain") for name in "abc"}
+FEW = st.lists(st.sampled_from("abc"), min_size=1, max_size=3).map("/".join)
+SHAPES = st.dictionaries(
+    FEW,
+    st.tuples(
+        st.sampled_from([b"folder", b"../folder"]), st.sampled_from(["plain", "program", "link"])
+    ),
+    max_size=5,
+)
 
 
 def git(folder: Path, *arguments: str) -> bytes:
@@ -111,6 +120,35 @@ def test_the_commit_and_the_patch_give_the_snapshot(
     assert rebuilt(root, code, patch_of(code, home), folder / "again") == code.hash
 
 
+@given(before=SHAPES, after=SHAPES, staged=st.booleans(), now=st.sampled_from([0, NOW]))
+@settings(
+    max_examples=30, deadline=None, suppress_health_check=[HealthCheck.function_scoped_fixture]
+)
+def test_files_folders_and_links_that_become_each_other_are_in_the_patch(
+    tmp_path_factory: pytest.TempPathFactory,
+    before: Files,
+    after: Files,
+    staged: bool,  # noqa: FBT001
+    now: float,
+) -> None:
+    folder = tmp_path_factory.mktemp("any")
+    root, home = folder / "project", folder / "home"
+    root.mkdir()
+    git(root, "init", "-q")
+    fill(root, {**FOLDER, **before})
+    git(root, "add", "-A")
+    git(root, "commit", "-q", "--allow-empty", "-m", "one")
+    for each in [path for path in root.iterdir() if path.name != ".git"]:
+        each.rename(folder / f"was-{each.name}")
+    fill(root, {**FOLDER, **after})
+    if staged:
+        git(root, "add", "-A")
+
+    code = take(root, home, now=now)
+
+    assert rebuilt(root, code, patch_of(code, home), folder / "again") == code.hash
+
+
 @pytest.fixture
 def root(tmp_path: Path) -> Path:
     folder = tmp_path / "project"
@@ -135,6 +173,26 @@ def test_what_is_as_committed_has_no_patch_and_is_clean(root: Path, home: Path) 
         assert (found.dirty, found.patch, found.changed, found.untracked) == (False, None, (), ())
         assert found.branch == "trunk"
         assert found.commit == git(root, "rev-parse", "HEAD").decode().strip()
+
+
+def test_a_folder_that_was_moved_away_and_linked_to_is_told_as_git_does(
+    root: Path, home: Path, tmp_path: Path
+) -> None:
+    (root / "data").mkdir()
+    (root / "data/set.csv").write_text("1,2\n")
+    git(root, "add", ".")
+    git(root, "commit", "-qm", "two")
+    (root / "data").rename(tmp_path / "large-disk")
+    (root / "data").symlink_to(tmp_path / "large-disk")
+
+    code = take(root, home)
+
+    assert (code.repositories[0].changed, code.repositories[0].untracked) == (
+        ("data/set.csv",),
+        ("data",),
+    )
+    assert (Path(code.path) / "data").is_symlink()
+    assert rebuilt(root, code, patch_of(code, home), tmp_path / "again") == code.hash
 
 
 def test_what_was_changed_and_what_is_new_is_told(root: Path, home: Path) -> None:
@@ -181,6 +239,19 @@ def test_line_ends_that_were_repaired_are_as_on_the_disk(root: Path, home: Path)
         code = take(root, home, now=time.time() + 60)
 
         assert (Path(code.path) / "a.py").read_bytes() == expected
+
+
+def test_a_patch_holds_the_bytes_of_the_snapshot_and_not_what_a_filter_makes_of_them(
+    root: Path, home: Path
+) -> None:
+    git(root, "config", "filter.odd.clean", "tr a-z A-Z")
+    (root / ".gitattributes").write_text("*.py filter=odd\n*.txt text\n")
+    for name in ("new.py", "new.txt"):
+        (root / name).write_bytes(b"lines\r\n")
+
+    patch = patch_of(take(root, home), home)
+
+    assert patch.count(b"+lines\r\n") == 2
 
 
 def test_no_hook_of_a_repository_is_started(root: Path, home: Path, tmp_path: Path) -> None:
