@@ -3,6 +3,7 @@
 import json
 import os
 import shutil
+from collections.abc import Iterable
 from dataclasses import dataclass
 from functools import partial
 from pathlib import Path
@@ -13,10 +14,12 @@ from nemorun_cli.archives.manifest import Member
 from nemorun_cli.archives.packing import Source, measure
 from nemorun_cli.archives.reading import Archive
 from nemorun_cli.core.errors import RefusedError
+from nemorun_cli.core.runs import RunRecord
 from nemorun_cli.packagers import copying, patches
 from nemorun_cli.store import layout, origins, snapshots
 
 GIBIBYTE = 2**30
+_CHANGED = "somebody has changed it: do not use it"
 _SHOWN = 3
 
 
@@ -54,8 +57,7 @@ def import_(path: Path, allowed: Allowed, *, ports: Ports) -> Imported:
         archive.check()
         _refuse_changed(archive)
         _refuse_links(archive, allowed)
-        for run_id in manifest.runs:
-            contents.record_of(archive, run_id)
+        _refuse_patches(archive, [contents.record_of(archive, each) for each in manifest.runs])
         present = tuple(each for each in manifest.runs if _is_present(archive, each, ports))
         with snapshots.safe(ports.store.code):
             for code_hash in manifest.code:
@@ -115,8 +117,17 @@ def _refuse_changed(archive: Archive) -> None:
     if wrong := archive.manifest.wrong_code():
         raise RefusedError(
             f"{archive.path}: the code {wrong[0][:12]} is not what its hash says",
-            hint="somebody has changed it: do not use it",
+            hint=_CHANGED,
         )
+
+
+def _refuse_patches(archive: Archive, records: Iterable[RunRecord]) -> None:
+    for name, wrong in contents.patches(archive, records).items():
+        if wrong is not None:
+            raise RefusedError(
+                f"{archive.path}: the patch {name[:12]} does not make the code: {wrong}",
+                hint=_CHANGED,
+            )
 
 
 def _refuse_links(archive: Archive, allowed: Allowed) -> None:

@@ -14,7 +14,14 @@ _FOLDER = "40000"
 
 def blob_name(data: bytes, *, like: str) -> str:
     """What git calls a file of this content, where it gives names like this one."""
-    return _name(b"blob", data, like)
+    digest = hasher(len(data), like=like)
+    digest.update(data)
+    return digest.hexdigest()
+
+
+def hasher(size: int, *, like: str) -> "hashlib._Hash":
+    """Makes of the content of a file of this size what git calls it."""
+    return _hasher(b"blob", size, like)
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -42,10 +49,12 @@ class Objects:
         return self._write(b"tree", _tree(rows[""]))
 
     def _write(self, kind: bytes, data: bytes) -> str:
-        name = _name(kind, data, self.commit)
+        digest = _hasher(kind, len(data), self.commit)
+        digest.update(data)
+        name = digest.hexdigest()
         path = self.folder / name[:2] / name[2:]
         path.parent.mkdir(mode=0o700, parents=True, exist_ok=True)
-        path.write_bytes(zlib.compress(_whole(kind, data), 1))
+        path.write_bytes(zlib.compress(b"%s %d\0" % (kind, len(data)) + data, 1))
         return name
 
 
@@ -57,10 +66,6 @@ def _tree(rows: Mapping[str, str]) -> bytes:
     return b"".join(pieces)
 
 
-def _name(kind: bytes, data: bytes, like: str) -> str:
+def _hasher(kind: bytes, size: int, like: str) -> "hashlib._Hash":
     digest = hashlib.sha1 if len(like) == _SHA1 else hashlib.sha256
-    return digest(_whole(kind, data)).hexdigest()
-
-
-def _whole(kind: bytes, data: bytes) -> bytes:
-    return b"%s %d\0" % (kind, len(data)) + data
+    return digest(b"%s %d\0" % (kind, size))

@@ -15,6 +15,8 @@ FOLDER = ".patches"
 """Where patches lie, in the folder of the snapshots."""
 MOST_BYTES = 100 * 2**20
 """Of what a patch is about: git takes a second for each ten megabytes."""
+LARGEST = 2**28
+"""Of a patch itself, which also holds what was deleted."""
 _DIFF = (
     *("-c", "core.fileMode=true", "-c", "core.symlinks=true"),
     *("diff", "--binary", "--full-index", "--no-color", "--no-ext-diff", "--no-textconv"),
@@ -34,7 +36,15 @@ def name_of(listing: Listing, tree: Tree) -> str | None:
     own = tree
     if len(tree.listings) > 1:
         own = Tree(root=listing.folder, entries=dict(_held(listing, tree)))
-    words = f"{state.head.commit}\0{_prefix(listing, state)}\0{own.hash}"
+    return name(state.head.commit, _prefix(listing, state), own)
+
+
+def name(commit: str, prefix: str, tree: Tree) -> str:
+    """The name of the patch from a commit to these files, in the folder `prefix` of a repository.
+
+    `prefix` is empty, or has `/` at its end.
+    """
+    words = f"{commit}\0{prefix}\0{tree.hash}"
     return f"{hashlib.sha256(os.fsencode(words)).hexdigest()}.diff"
 
 
@@ -68,8 +78,8 @@ def write(  # noqa: PLR0913
     """Write the patch from the commit of a listing to the tree; they differ at these paths alone.
 
     `snapshot` is where the tree is stored; its bytes are taken as they are, and no filter starts.
-    False, and no patch, where they do not differ, or git cannot tell how. `scratch` is a folder for
-    what is written on the way: nothing is written to the repository.
+    False, and no patch, where they do not differ, git cannot tell how, or it would be too large.
+    `scratch` is a folder for what is written on the way: nothing is written to the repository.
     """
     state = listing.state
     if state is None or state.head.commit is None:
@@ -95,7 +105,7 @@ def write(  # noqa: PLR0913
     try:
         with part.open("wb") as file:
             made = git.done(folder, *argv, more=more, out=file)
-        if not made or part.stat().st_size == 0:
+        if not made or not 0 < part.stat().st_size <= LARGEST:
             return False
         part.chmod(0o400)
         to.parent.mkdir(mode=0o700, exist_ok=True)
@@ -117,7 +127,7 @@ def _sides(
         if entry is None:
             continue
         data = content(snapshot / listing.place / path, entry)
-        found = f"{_mode(entry)} {blob_name(data, like=objects.commit)}"
+        found = f"{mode(entry)} {blob_name(data, like=objects.commit)}"
         if before.get(path) == found:
             del before[path]
             continue
@@ -131,7 +141,8 @@ def content(path: Path, entry: Entry) -> bytes:
     return os.fsencode(os.readlink(path)) if entry.mode == LINK else path.read_bytes()  # noqa: PTH115
 
 
-def _mode(entry: Entry) -> str:
+def mode(entry: Entry) -> str:
+    """The mode that git gives such a file."""
     return f"{entry.mode if entry.mode == LINK else entry.mode | stat.S_IFREG:o}"
 
 

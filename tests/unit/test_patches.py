@@ -4,6 +4,7 @@ import os
 import subprocess
 import time
 from collections.abc import Mapping
+from dataclasses import asdict
 from pathlib import Path
 
 import pytest
@@ -12,7 +13,7 @@ from hypothesis import strategies as st
 
 from nemorun_cli import packagers
 from nemorun_cli.core.jobs import Code
-from nemorun_cli.packagers import patches, trees
+from nemorun_cli.packagers import fitting, patches, trees
 from nemorun_cli.packagers.trees import stored
 
 NOW = 4e9
@@ -53,6 +54,16 @@ def take(root: Path, home: Path, *, now: float = NOW) -> Code:
 def patch_of(code: Code, home: Path, number: int = 0) -> bytes:
     name = code.repositories[number].patch
     return (home / "code/.patches" / name).read_bytes() if name else b""
+
+
+def wrong_with(code: Code, patch: bytes, number: int = 0) -> str | None:
+    """What verification says of such a patch for this code."""
+    tree = stored(Path(code.path))
+
+    def read(path: str) -> bytes:
+        return patches.content(Path(code.path, path), tree.entries[path])
+
+    return fitting.misfit(patch, list(fitting.made(asdict(code), tree, read))[number])
 
 
 def fill(root: Path, files: Files) -> None:
@@ -117,6 +128,7 @@ def test_the_commit_and_the_patch_give_the_snapshot(
     code = take(root, home)
 
     assert code.repositories[0].dirty
+    assert wrong_with(code, patch_of(code, home)) is None
     assert rebuilt(root, code, patch_of(code, home), folder / "again") == code.hash
 
 
@@ -146,6 +158,8 @@ def test_files_folders_and_links_that_become_each_other_are_in_the_patch(
 
     code = take(root, home, now=now)
 
+    if code.repositories[0].patch:
+        assert wrong_with(code, patch_of(code, home)) is None
     assert rebuilt(root, code, patch_of(code, home), folder / "again") == code.hash
 
 
@@ -311,9 +325,12 @@ def test_in_a_folder_of_a_repository_the_patch_fits_the_whole(root: Path, home: 
     (root / "part/c.py").write_text("c\n")
     (root / "a.py").write_text("not part of it\n")
 
-    patch = patch_of(take(root / "part", home), home)
+    code = take(root / "part", home)
+
+    patch = patch_of(code, home)
 
     assert b"+++ b/part/c.py" in patch
+    assert wrong_with(code, patch) is None
     assert b"a.py" not in patch
 
 
@@ -356,6 +373,12 @@ def test_each_repository_has_a_patch_of_its_own(root: Path, home: Path, tmp_path
     assert module.changed == ("lib.py",)
     assert module.commit == git(library, "rev-parse", "HEAD").decode().strip()
     assert b"+two" in patch_of(code, home, 1)
+    assert wrong_with(code, patch_of(code, home, 1)) is None
+    (root / "module/other.py").touch()
+    (root / "new.py").touch()
+    code = take(root, home)
+    assert [wrong_with(code, patch_of(code, home, each), each) for each in (0, 1)] == [None] * 2
+    assert wrong_with(code, patch_of(code, home, 0), 1) is not None
 
 
 def test_without_a_commit_there_is_no_patch(tmp_path: Path, home: Path) -> None:
