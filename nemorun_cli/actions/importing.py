@@ -58,7 +58,7 @@ def import_(path: Path, allowed: Allowed, *, ports: Ports) -> Imported:
         _refuse_changed(archive)
         _refuse_links(archive, allowed)
         _refuse_patches(archive, [contents.record_of(archive, each) for each in manifest.runs])
-        present = tuple(each for each in manifest.runs if _is_present(archive, each, ports))
+        present = {each for each in manifest.runs if _is_present(archive, each, ports)}
         with snapshots.safe(ports.store.code):
             for code_hash in manifest.code:
                 fill = partial(unpacking.unpack_code, archive, code_hash)
@@ -67,17 +67,28 @@ def import_(path: Path, allowed: Allowed, *, ports: Ports) -> Imported:
         for name in manifest.patches():
             unpacking.unpack_patch(archive, name, ports.store.code / patches.FOLDER)
         for run_id in manifest.runs:
-            if run_id not in present:
-                ports.store.adopt(run_id, partial(_fill, archive, run_id, ports.clock()))
+            if run_id not in present and not _adopted(archive, run_id, ports):
+                present.add(run_id)
         return Imported(
             runs=manifest.runs,
-            present=present,
+            present=tuple(each for each in manifest.runs if each in present),
             left_out=tuple(
                 f"{run_id}: {text}"
                 for run_id in manifest.runs
                 for text in _left_out(archive, run_id)
             ),
         )
+
+
+def _adopted(archive: Archive, run_id: str, ports: Ports) -> bool:
+    """Record a run; False if another import has just recorded it."""
+    try:
+        ports.store.adopt(run_id, partial(_fill, archive, run_id, ports.clock()))
+    except RefusedError:
+        if not _is_present(archive, run_id, ports):
+            raise
+        return False
+    return True
 
 
 def _fill(archive: Archive, run_id: str, now: float, stage: Path) -> None:
