@@ -183,7 +183,7 @@ def _patched(tree: Tree, store: Path) -> dict[str, str]:
         if name is None or patches.weight(listing, tree, paths) > patches.MOST_BYTES:
             continue
         target = store / patches.FOLDER / name
-        if target.exists() or patch(listing, tree, paths, store=store, target=target):
+        if target.exists() or patch(listing, tree, paths, files=store / tree.hash, target=target):
             found[listing.place] = name
     return found
 

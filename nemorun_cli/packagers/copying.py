@@ -48,15 +48,17 @@ def receive(code_hash: str, store: Path, fill: Callable[[Path], None], *, now: f
 
 
 def patch(
-    listing: Listing, tree: Tree, paths: Collection[str], *, store: Path, target: Path
+    listing: Listing, tree: Tree, paths: Collection[str], *, files: Path, target: Path
 ) -> bool:
-    """Store the patch from a commit to a tree that is stored; False if there is none."""
+    """Store the patch from a commit to a tree; False if there is none.
+
+    They differ at these paths alone; what the tree has there is stored in the folder `files`.
+    """
+    store = target.parent.parent
     scratch = store / f"{_STAGE}{os.urandom(6).hex()}"
     try:
         scratch.mkdir(mode=0o700)
-        return patches.write(
-            listing, tree, paths, snapshot=store / tree.hash, to=target, scratch=scratch
-        )
+        return patches.write(listing, tree, paths, files=files, to=target, scratch=scratch)
     except OSError as error:
         raise _unwritable(store, error) from None
     finally:

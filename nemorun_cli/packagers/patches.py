@@ -71,13 +71,13 @@ def write(  # noqa: PLR0913
     tree: Tree,
     paths: Collection[str],
     *,
-    snapshot: Path,
+    files: Path,
     to: Path,
     scratch: Path,
 ) -> bool:
     """Write the patch from the commit of a listing to the tree; they differ at these paths alone.
 
-    `snapshot` is where the tree is stored; its bytes are taken as they are, and no filter starts.
+    `files` is the folder in which these are stored; their bytes are taken as they are, by no filter.
     False, and no patch, where they do not differ, git cannot tell how, or it would be too large.
     `scratch` is a folder for what is written on the way: nothing is written to the repository.
     """
@@ -89,13 +89,13 @@ def write(  # noqa: PLR0913
     except (OSError, ValueError):
         return False
     objects = Objects(folder=scratch / "objects", commit=state.head.commit)
-    sides = _sides(listing, tree, paths, snapshot, objects)
+    sides = _sides(listing, tree, paths, files, objects)
     if sides is None:
         return False
-    folder, prefix = snapshot / listing.place, _prefix(listing, state)
+    prefix = _prefix(listing, state)
     more = {
         "GIT_DIR": str(state.repository / ".git"),
-        "GIT_WORK_TREE": str(folder),
+        "GIT_WORK_TREE": str(files),
         "GIT_OBJECT_DIRECTORY": str(objects.folder),
         "GIT_ALTERNATE_OBJECT_DIRECTORIES": _quoted(known),
         "GIT_NO_LAZY_FETCH": "1",
@@ -104,7 +104,7 @@ def write(  # noqa: PLR0913
     part = scratch / "patch"
     try:
         with part.open("wb") as file:
-            made = git.done(folder, *argv, more=more, out=file)
+            made = git.done(files, *argv, more=more, out=file)
         if not made or not 0 < part.stat().st_size <= LARGEST:
             return False
         part.chmod(0o400)
@@ -116,7 +116,7 @@ def write(  # noqa: PLR0913
 
 
 def _sides(
-    listing: Listing, tree: Tree, paths: Collection[str], snapshot: Path, objects: Objects
+    listing: Listing, tree: Tree, paths: Collection[str], files: Path, objects: Objects
 ) -> tuple[str, str] | None:
     """The two trees, as objects, of what differs between the commit and the snapshot."""
     base = listing.state.base if listing.state else {}
@@ -126,7 +126,7 @@ def _sides(
         entry = tree.entries.get(listing.place + path)
         if entry is None:
             continue
-        data = content(snapshot / listing.place / path, entry)
+        data = content(files / listing.place / path, entry)
         found = f"{mode(entry)} {blob_name(data, like=objects.commit)}"
         if before.get(path) == found:
             del before[path]

@@ -1,7 +1,7 @@
 """Which files of a project belong to it: what git says, or all but what was made from others."""
 
 import os
-from collections.abc import Iterable, Iterator, Mapping
+from collections.abc import Collection, Iterable, Iterator, Mapping
 from dataclasses import dataclass, field, replace
 from pathlib import Path
 
@@ -82,6 +82,17 @@ def ignored(folder: Path) -> tuple[str, ...]:
     return tuple(path for path in os.fsdecode(told or b"").split("\0") if path)
 
 
+def beyond_links(folder: Path, paths: Collection[str]) -> frozenset[str]:
+    """Those of these paths that are none of the folder's own: a link is on their way."""
+    folders = {path.rpartition("/")[0] for path in paths} - {""}
+    for each in tuple(folders):
+        at = each
+        while (at := at.rpartition("/")[0]) and at not in folders:
+            folders.add(at)
+    links = tuple(f"{each}/" for each in folders if os.path.islink(f"{folder}/{each}"))  # noqa: PTH114
+    return frozenset(path for path in paths if path.startswith(links)) if links else frozenset()
+
+
 def _listing(folder: Path, place: str) -> Listing:
     repository = git.repository(folder)
     found = None if repository is None else _asked(folder, place, repository)
@@ -119,8 +130,8 @@ def _asked(folder: Path, place: str, repository: Path) -> Listing | None:
             changed.add(path)
         elif tag != "H":
             unwatched.add(path)
-    beyond = _beyond_links(folder, base)
-    paths = _kept((*(path for path in base if path not in beyond), *untracked))
+    beyond = beyond_links(folder, base)
+    paths = _kept((*base, *untracked))
     config, head = git.config(repository), git.head(repository)
     state = State(
         repository=repository,
@@ -135,17 +146,6 @@ def _asked(folder: Path, place: str, repository: Path) -> Listing | None:
     return Listing(
         folder=folder, place=place, paths=paths, state=state, inside=tuple(sorted(inside))
     )
-
-
-def _beyond_links(folder: Path, paths: Iterable[str]) -> frozenset[str]:
-    """Those of these tracked files in whose place is a link, or what a link leads to."""
-    folders = {path.rpartition("/")[0] for path in paths} - {""}
-    for each in tuple(folders):
-        at = each
-        while (at := at.rpartition("/")[0]) and at not in folders:
-            folders.add(at)
-    links = tuple(f"{each}/" for each in folders if os.path.islink(f"{folder}/{each}"))  # noqa: PTH114
-    return frozenset(path for path in paths if path.startswith(links)) if links else frozenset()
 
 
 def _altered(folder: Path, base: Mapping[str, str], paths: Iterable[str]) -> Iterator[str]:

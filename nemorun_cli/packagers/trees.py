@@ -11,7 +11,7 @@ from typing import NamedTuple
 
 from nemorun_cli.core.errors import RefusedError
 from nemorun_cli.packagers.digests import Digests
-from nemorun_cli.packagers.projectfiles import Listing
+from nemorun_cli.packagers.projectfiles import Listing, beyond_links
 
 MOST_FILES = 100_000
 MOST_BYTES = 2**30
@@ -196,8 +196,9 @@ def _own(listing: Listing, without: Path) -> str | None:
 def _statuses(listing: Listing, without: Path) -> Iterator[_File]:
     start, place = os.path.join(listing.folder, ""), listing.place  # noqa: PTH118
     own = _own(listing, without)
+    beyond = beyond_links(listing.folder, listing.paths)
     for path in listing.paths:
-        if own and f"{path}/".startswith(own):
+        if path in beyond or (own and f"{path}/".startswith(own)):
             continue
         try:
             status = os.lstat(start + path)

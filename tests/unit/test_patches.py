@@ -17,7 +17,10 @@ from nemorun_cli.packagers import fitting, patches, trees
 from nemorun_cli.packagers.trees import stored
 
 NOW = 4e9
-NAMES = st.text(st.sampled_from('ab\n"\t é\udcff\\-*'), min_size=1, max_size=4)
+# Of an empty file in a folder whose name ends in a space, git cannot read its own patch.
+NAMES = st.text(st.sampled_from('ab\n"\t é\udcff\\-*'), min_size=1, max_size=4).filter(
+    lambda name: name == name.strip(" ")
+)
 PATHS = st.lists(NAMES, min_size=1, max_size=3).map("/".join)
 FILES = st.tuples(
     st.one_of(
