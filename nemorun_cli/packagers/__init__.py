@@ -7,7 +7,7 @@ from types import MappingProxyType
 
 from nemorun_cli.core.errors import RefusedError
 from nemorun_cli.core.jobs import Code, Repository
-from nemorun_cli.packagers import patches
+from nemorun_cli.packagers import intact, patches
 from nemorun_cli.packagers.companions import PLACE, Also, Gathered, gather
 from nemorun_cli.packagers.copying import copy, patch
 from nemorun_cli.packagers.digests import Digests
@@ -71,16 +71,19 @@ def take(  # noqa: PLR0913 # All of them say what the snapshot is of, or where i
     Stored once: the same content is the same folder, read-only, in `store`. What is stored is what
     was copied, also when a file changes meanwhile; so is the patch that makes it of the commit.
     `home`, the store itself, is never taken. RefusedError for a tree that is too large or, where
-    that is asked for, not as committed, and for a file that cannot be read; StoreError, and no
-    snapshot, when it cannot be written.
+    that is asked for, not as committed, and for a file that cannot be read; CorruptError for one
+    that is stored and was changed since; StoreError, and no snapshot, when it cannot be written.
     """
-    digests = Digests.of(root, store / _CACHE)
+    cache = store / _CACHE
+    digests = Digests.of(root, cache)
     gathered = _gathered(root, also, only=only, home=home)
     tree = scan(gathered.listings, digests, now=now, without=home, limit=also.limit)
     if also.clean:
         refuse_unless_clean(_code(tree, gathered, store, workdir))
+    intact.refuse_damaged(tree, store, cache)
     if not (store / tree.hash).is_dir():
         tree = copy(tree, store, now=now, digests=digests)
+        intact.remember(store / tree.hash, cache)
     made = _patched(tree, store)
     digests.save()
     return _code(tree, gathered, store, workdir, made)

@@ -77,7 +77,7 @@ def write(  # noqa: PLR0913
 ) -> bool:
     """Write the patch from the commit of a listing to the tree; they differ at these paths alone.
 
-    `files` is the folder in which these are stored; their bytes are taken as they are, by no filter.
+    `files` is the folder in which these are stored; no filter sees their bytes.
     False, and no patch, where they do not differ, git cannot tell how, or it would be too large.
     `scratch` is a folder for what is written on the way: nothing is written to the repository.
     """

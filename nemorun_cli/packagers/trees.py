@@ -119,6 +119,12 @@ def entry_of(status: os.stat_result, digest: str) -> Entry:
     return Entry(mode=mode, digest=digest, size=status.st_size)
 
 
+def mark_of(status: os.stat_result) -> str:
+    """The same as long as a file is, as far as stat(2) can tell."""
+    times = f"{status.st_mtime_ns} {status.st_ctime_ns}"
+    return f"{status.st_mode:o} {status.st_size} {times} {status.st_ino}"
+
+
 def stored(folder: Path) -> Tree:
     """Everything that lies in a stored snapshot; OSError if it cannot be read."""
     entries = {}
@@ -207,12 +213,7 @@ def _statuses(listing: Listing, without: Path) -> Iterator[_File]:
         except OSError as error:
             raise unreadable(start + path, error) from None
         if stat.S_ISREG(status.st_mode) or stat.S_ISLNK(status.st_mode):
-            yield _File(place + path, start + path, _mark(status), status)
-
-
-def _mark(status: os.stat_result) -> str:
-    times = f"{status.st_mtime_ns} {status.st_ctime_ns}"
-    return f"{status.st_mode:o} {status.st_size} {times} {status.st_ino}"
+            yield _File(place + path, start + path, mark_of(status), status)
 
 
 def _digest(file: _File, digests: Digests, *, young: bool) -> str:
