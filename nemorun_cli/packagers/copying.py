@@ -47,6 +47,16 @@ def receive(code_hash: str, store: Path, fill: Callable[[Path], None], *, now: f
             _publish(stage, store / code_hash)
 
 
+def receive_patch(name: str, store: Path, fill: Callable[[Path], None], *, now: float) -> None:
+    """Store the patch of this name, which `fill` writes to a path; errors as `receive`."""
+    target = store / patches.FOLDER / name
+    if not target.exists():
+        with _staged(store, now) as stage:
+            fill(stage / name)
+            _make_folder(target.parent)
+            (stage / name).replace(target)
+
+
 def patch(
     listing: Listing, tree: Tree, paths: Collection[str], *, files: Path, target: Path
 ) -> bool:
