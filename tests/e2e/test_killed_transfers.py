@@ -5,6 +5,7 @@ import signal
 import subprocess
 import sys
 from collections.abc import Iterator
+from importlib import import_module
 from pathlib import Path
 
 import pytest
@@ -39,6 +40,14 @@ def run(nemorun: Nemorun, *arguments: str, kill_at: int = -1) -> int:
         finally:
             os._exit(code)
     return os.waitstatus_to_exitcode(os.waitpid(pid, 0)[1])
+
+
+@pytest.fixture(scope="module", autouse=True)
+def _imported() -> None:
+    """Import here what a copy of this process would have to import each time."""
+    for name in ("cli.boundary", "cli.documents", "cli.export", "cli.importing", "actions.export"):
+        import_module(f"nemorun_cli.{name}")
+    import_module("nemorun_cli.actions.importing")
 
 
 def kills(nemorun: Nemorun, *arguments: str) -> Iterator[int]:
@@ -86,9 +95,13 @@ def test_an_export_that_is_killed_leaves_no_half_file(
             path.unlink()
     path.unlink()
 
-    make_old([*folder.iterdir()])
-    assert run(nemorun, *argv) == 0
+    spools = [tmp_path / f"spools/nemorun-export-{name}" for name in ("old", "young")]
+    for each in spools:
+        (each / "logs").mkdir(parents=True)
+    make_old([*folder.iterdir(), spools[0]])
+    nemorun.ok(*argv, TMPDIR=str(tmp_path / "spools"))
     assert [*folder.iterdir()] == [path]
+    assert [*(tmp_path / "spools").iterdir()] == [spools[1]]
 
 
 def test_an_import_that_is_killed_leaves_no_half_run(
