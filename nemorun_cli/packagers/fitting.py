@@ -10,7 +10,7 @@ from typing import Any
 
 from nemorun_cli.packagers import patches
 from nemorun_cli.packagers.gitobjects import blob_name, hasher
-from nemorun_cli.packagers.patchlines import Header, Lines, MisfitError
+from nemorun_cli.packagers.patchlines import STRANGE, Header, Lines, MisfitError
 from nemorun_cli.packagers.trees import Entry, Tree
 
 _BINARY = re.compile(rb"(literal|delta) (\d{1,12})")
@@ -78,7 +78,7 @@ def misfit(patch: bytes, made: Made) -> str | None:
     except MisfitError as error:
         return str(error)
     except (ValueError, zlib.error):
-        return "it is no patch as git writes it"
+        return STRANGE
     return None
 
 
@@ -137,11 +137,11 @@ def _check_names(lines: Lines, header: Header) -> None:
 def _before(lines: Lines, header: Header, after: bytes) -> str:
     """What git called the content before these changes, given that after them."""
     before = bytearray()
-    at, number = 0, 1
+    at, number, more = 0, 1, 0
     if lines.peek().startswith(b"--- "):
         _check_names(lines, header)
     while hunk := lines.hunk():
-        while number < hunk.first:
+        while number < hunk.first[1]:
             end = after.find(b"\n", at) + 1
             if end == 0:
                 raise MisfitError(f"{header.path} has not so many lines in the code")
@@ -149,10 +149,11 @@ def _before(lines: Lines, header: Header, after: bytes) -> str:
             at, number = end, number + 1
         end = at + len(hunk.after)
         whole = hunk.after.endswith(b"\n") or not hunk.after or end == len(after)
-        if not whole or not after.startswith(hunk.after, at):
+        here = hunk.first == (number + more, number) and after.startswith(hunk.after, at)
+        if not whole or not here:
             raise MisfitError(f"{header.path} has other lines in the code")
         before += hunk.before
-        at, number = end, number + hunk.lines
+        at, number, more = end, number + hunk.lines[1], more + hunk.lines[0] - hunk.lines[1]
     before += after[at:]
     if header.is_new and not before:
         return header.before or ""
@@ -163,12 +164,15 @@ def _check_binary(lines: Lines, path: str, name: str) -> None:
     """Look at one side of a binary file: if it is told as a whole, it must be this blob."""
     found = _BINARY.fullmatch(lines.next())
     if found is None:
-        raise MisfitError("it is no patch as git writes it")
+        raise MisfitError(STRANGE)
     size, left = int(found[2]), int(found[2])
     digest = hasher(size, like=name)
     unpacking = zlib.decompressobj()
     while line := lines.next():
-        data = base64.b85decode(line[1:])[: _LENGTHS.index(line[:1]) + 1]
+        count = _LENGTHS.index(line[:1]) + 1
+        data = base64.b85decode(line[1:])[:count]
+        if len(data) != count or line[1:] != base64.b85encode(data, pad=True):
+            raise MisfitError(STRANGE)
         while data:
             piece = unpacking.decompress(data, 2**20)
             left -= len(piece)

@@ -5,9 +5,9 @@ import re
 from collections.abc import Mapping
 from dataclasses import dataclass
 
-_MODE = re.compile(rb"(old mode|new mode|deleted file mode|new file mode) ([0-7]{6})")
+_MODE = re.compile(rb"(old mode|new mode|deleted file mode|new file mode) (100644|100755|120000)")
 _INDEX = re.compile(rb"index ([0-9a-f]{40,64})\.\.([0-9a-f]{40,64})(?: ([0-7]{6}))?")
-_HUNK = re.compile(rb"@@ -\d{1,9}(?:,(\d{1,9}))? \+(\d{1,9})(?:,(\d{1,9}))? @@.*", re.DOTALL)
+_HUNK = re.compile(rb"@@ -(\d{1,9})(?:,(\d{1,9}))? \+(\d{1,9})(?:,(\d{1,9}))? @@.*", re.DOTALL)
 _NO_NEWLINE = b"\\ No newline at end of file"
 _ESCAPE = re.compile(rb"\\([0-3][0-7]{2}|.)", re.DOTALL)
 _ESCAPES = {
@@ -21,7 +21,7 @@ _ESCAPES = {
     b'"': b'"',
     b"\\": b"\\",
 }
-_STRANGE = "it is no patch as git writes it"
+STRANGE = "it is no patch as git writes it"
 
 
 class MisfitError(Exception):
@@ -63,10 +63,10 @@ class Header:
 class Hunk:
     """Lines that follow each other, and what they were."""
 
-    first: int
-    """The number of the first of them, after the change, counted from 1."""
-    lines: int
-    """How many there are after it."""
+    first: tuple[int, int]
+    """The number of the first of them, before and after the change, counted from 1."""
+    lines: tuple[int, int]
+    """How many there are."""
     before: bytes
     after: bytes
 
@@ -132,8 +132,9 @@ class Lines:
         if found is None:
             return None
         self.next()
-        old, new = (1 if each is None else int(each) for each in (found[1], found[3]))
-        first, count = int(found[2]) + (new == 0), new
+        old, new = (1 if each is None else int(each) for each in found.group(2, 4))
+        lines = (old, new)
+        first = (int(found[1]) + (old == 0), int(found[3]) + (new == 0))
         before, after = bytearray(), bytearray()
         while old > 0 or new > 0:
             mark, text = self._line()
@@ -144,14 +145,14 @@ class Lines:
                 after += text
                 new -= 1
         if old or new:
-            raise MisfitError(_STRANGE)
-        return Hunk(first=first, lines=count, before=bytes(before), after=bytes(after))
+            raise MisfitError(STRANGE)
+        return Hunk(first=first, lines=lines, before=bytes(before), after=bytes(after))
 
     def _line(self) -> tuple[bytes, bytes]:
         line = self.next()
         mark, text = line[:1], line[1:] + b"\n"
         if not mark or mark not in b" +-":
-            raise MisfitError(_STRANGE)
+            raise MisfitError(STRANGE)
         if self.peek() == _NO_NEWLINE:
             self.next()
             return mark, text[:-1]
@@ -165,7 +166,7 @@ def _names(line: bytes) -> tuple[str, tuple[bytes, bytes]]:
     names = (words[:half], words[half + 1 :])
     before, after = map(_unquoted, names)
     if words == line or words[half : half + 1] != b" " or before[:2] != "a/" or after[:2] != "b/":
-        raise MisfitError(_STRANGE)
+        raise MisfitError(STRANGE)
     if before[2:] != after[2:]:
         raise MisfitError(f"{before[2:]} is renamed in it")
     return after[2:], names
@@ -173,8 +174,10 @@ def _names(line: bytes) -> tuple[str, tuple[bytes, bytes]]:
 
 def _unquoted(name: bytes) -> str:
     """A path as git writes it: odd ones between quotation marks, with escapes."""
-    if name.startswith(b'"'):
+    if name[:1] == name[-1:] == b'"':
         name = _ESCAPE.sub(_meant, name[1:-1])
+    elif b'"' in name:
+        raise MisfitError(STRANGE)
     return os.fsdecode(name)
 
 
