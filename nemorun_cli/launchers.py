@@ -45,15 +45,24 @@ JOB_VARIABLES = frozenset(
 """What a job's environment tells it about itself, and no other job."""
 
 
-def job_script(spec: JobSpec, directory: str, *, python: str) -> str:
+def job_script(spec: JobSpec, directory: str, *, python: str, lays_out: bool = False) -> str:
     """The whole of job.sh for a job that lives in `directory`. Pure; holds no secret.
 
+    `lays_out`: it has its snapshot laid out, on the store's own disk, should that not be done yet.
     SpecError for an argument that no system could carry.
     """
     command = payload(spec, directory, python=python)
     refuse_uncarriable(spec, command)
     start = (recording(spec, python), f"exec setsid {shlex.join(command)}")
-    return assemble(spec, directory, start=start)
+    if not lays_out or spec.code is None:
+        return assemble(spec, directory, start=start)
+    return assemble(
+        spec,
+        directory,
+        start=("lay_out || exit 70", *start),
+        variables={"snapshot": spec.code.path, "laid_out_by": sys.executable},
+        parts=("layingout.sh",),
+    )
 
 
 def assemble(

@@ -25,5 +25,13 @@ def payload_files(config: str | None, *more: str) -> dict[str, str]:
 
 def recorder_files() -> dict[str, str]:
     """The same, for any job: what records its environment."""
-    name = "environment.py"
+    return _job_file("environment.py")
+
+
+def layingout_files() -> dict[str, str]:
+    """The same, for a job whose code may not be whole in the store: what lays it out."""
+    return _job_file("layingout.py")
+
+
+def _job_file(name: str) -> dict[str, str]:
     return {name: Path(__file__).with_name("job").joinpath(name).read_text(encoding="utf-8")}

@@ -10,7 +10,8 @@ from typing import BinaryIO
 from nemorun_cli.core.errors import RefusedError
 from nemorun_cli.core.jobs import Code
 from nemorun_cli.core.ports import Finished, Tunnel
-from nemorun_cli.packagers.trees import Entry, stored
+from nemorun_cli.packagers.rows import Entry
+from nemorun_cli.packagers.trees import stored
 
 _ASK = r"""
 umask 077

@@ -8,7 +8,8 @@ from dataclasses import dataclass
 from pathlib import Path
 
 from nemorun_cli.core.errors import RefusedError
-from nemorun_cli.packagers.trees import LINK, Entry, Tree
+from nemorun_cli.packagers.rows import LINK, Entry
+from nemorun_cli.packagers.trees import Tree
 
 ADDED, REMOVED, CHANGED, MODE = "added", "removed", "changed", "mode"
 _LINE = re.compile(rb"[^\n]*\n|[^\n]+")

@@ -13,6 +13,7 @@ from nemorun_cli.actions.stored import plan_of, stored_code, typed_settings
 from nemorun_cli.actions.wiring import Ports
 from nemorun_cli.core.errors import CorruptError, RefusedError, UsageError
 from nemorun_cli.core.jobs import Code
+from nemorun_cli.core.ports import LaysOutCode
 from nemorun_cli.core.runs import Run
 from nemorun_cli.packagers.companions import Also
 from nemorun_cli.store import origins, snapshots
@@ -71,7 +72,10 @@ def launch(
     content, own_file = contents.of_recipe(recipe, request, around)
     chosen = settings.load(environ=around.environ, root=around.root)
     settled = _settled(request, around, chosen, ports=ports)
-    also = scope.also(request, around, chosen, settled.resources)
+    also = replace(
+        scope.also(request, around, chosen, settled.resources),
+        later=isinstance(settled.executor, LaysOutCode),
+    )
     label, now = request.label, ports.clock()
     if around.root is None:
         workdir = "." if content.argv is None else str(around.cwd)

@@ -9,6 +9,7 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
+from nemorun_cli import packagers
 from nemorun_cli.actions.environment import environment_of
 from nemorun_cli.actions.wiring import Ports
 from nemorun_cli.archives import manifest as manifests
@@ -83,6 +84,7 @@ def part_of(run: Run, extent: Extent, spool: Path, *, ports: Ports) -> Part:
 def code_of(code_hash: str, *, ports: Ports) -> Iterator[Source]:
     """The files and links of a snapshot; NotFoundError when it is gone."""
     folder = ports.store.code / code_hash
+    packagers.lay_out(folder)
     if not folder.is_dir():
         raise NotFoundError(
             f"the code {code_hash[:12]} is not in the store any more",

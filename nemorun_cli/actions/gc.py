@@ -17,7 +17,7 @@ from nemorun_cli.core.ids import key_of
 from nemorun_cli.core.jobs import JobState
 from nemorun_cli.core.ports import CanMeasure
 from nemorun_cli.core.runs import Run
-from nemorun_cli.packagers import copying
+from nemorun_cli.job.layingout import discard
 from nemorun_cli.store import layout, origins, snapshots
 
 MONTH = 30 * snapshots.DAY
@@ -235,7 +235,7 @@ def _discarded(folder: Path, ports: Ports) -> bool:
     except FileNotFoundError:
         return False
     if gone is not None:
-        copying.discard(gone)
+        discard(gone)
     return gone is not None
 
 

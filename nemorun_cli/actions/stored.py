@@ -4,6 +4,7 @@ import json
 from dataclasses import fields
 from typing import Any
 
+from nemorun_cli import packagers
 from nemorun_cli.actions.wiring import Ports
 from nemorun_cli.core.errors import CorruptError, NemorunError, NotFoundError
 from nemorun_cli.core.jobs import Code, Repository
@@ -91,7 +92,8 @@ def origins_of(run: Run, *, ports: Ports) -> dict[str, Any]:
 def stored_code(run: Run, *, ports: Ports) -> Code | None:
     """The snapshot that the run was made from; None if it had none.
 
-    The store may have moved since. NotFoundError if the snapshot is not in it any more.
+    It is laid out. The store may have moved since. NotFoundError if the snapshot is not in it any
+    more, CorruptError if not all of it is.
     """
     record = run.record
     if record.code is None:
@@ -105,6 +107,7 @@ def stored_code(run: Run, *, ports: Ports) -> Code | None:
         for each in values.get("repositories", ())
     )
     code = Code(**{**values, **lists, "path": str(path)})
+    packagers.lay_out(path)
     if not snapshots.claim(path):
         raise NotFoundError(
             f"the code of {run.id} is not in the store any more",

@@ -6,6 +6,7 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
+from nemorun_cli import packagers
 from nemorun_cli.actions.select import run_of
 from nemorun_cli.actions.stored import config_of, plan_of
 from nemorun_cli.actions.wiring import Ports
@@ -137,6 +138,11 @@ def _events(found: Run, ports: Ports) -> Finding:
 
 def _code(found: Run, code: Mapping[str, Any], ports: Ports) -> Iterator[Finding]:
     folder = ports.store.code / str(code["hash"])
+    try:
+        packagers.lay_out(folder)
+    except CorruptError as error:
+        yield Finding(what="code", fine=False, seen=error.message)
+        return
     if not folder.is_dir():
         known = manifests.NO_CODE in _left_out(found, ports)
         yield Finding(what="code", fine=known, seen=_ABSENT if known else f"{folder} is gone")

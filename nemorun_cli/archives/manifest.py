@@ -10,7 +10,8 @@ from typing import Any
 from urllib.parse import quote, unquote_to_bytes
 
 from nemorun_cli.core.ids import is_id
-from nemorun_cli.packagers.trees import EXECUTABLE, LINK, PLAIN, Entry, Tree
+from nemorun_cli.packagers.rows import EXECUTABLE, LINK, PLAIN, Entry
+from nemorun_cli.packagers.trees import Tree
 from nemorun_cli.store.origins import ORIGIN
 
 NAME = "manifest.json"

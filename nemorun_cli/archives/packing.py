@@ -14,7 +14,7 @@ from pathlib import Path
 from nemorun_cli.archives import manifest as manifests
 from nemorun_cli.archives.manifest import Manifest, Member
 from nemorun_cli.core.errors import RefusedError
-from nemorun_cli.packagers.trees import LINK, PLAIN
+from nemorun_cli.packagers.rows import LINK, PLAIN
 
 SEAL = 64
 """Bytes at the end of an archive, the comment of the ZIP file: SHA-256 in hexadecimal digits."""

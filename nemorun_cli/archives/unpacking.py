@@ -4,7 +4,7 @@ import os
 from pathlib import Path
 
 from nemorun_cli.archives.reading import Archive
-from nemorun_cli.packagers.trees import EXECUTABLE, LINK
+from nemorun_cli.packagers.rows import EXECUTABLE, LINK
 
 _WRITE = os.O_WRONLY | os.O_CLOEXEC | os.O_CREAT | os.O_EXCL | os.O_NOFOLLOW
 

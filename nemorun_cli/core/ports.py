@@ -128,6 +128,13 @@ class CanWait(Protocol):
 
 
 @runtime_checkable
+class LaysOutCode(Protocol):
+    """An executor on the store's own disk whose jobs lay out a snapshot that is not whole there."""
+
+    lays_out_code: ClassVar[bool]
+
+
+@runtime_checkable
 class CanGlance(Protocol):
     """An executor that can see some ends without asking its back-end."""
 

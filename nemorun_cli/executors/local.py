@@ -53,6 +53,7 @@ class LocalExecutor:
     summary: ClassVar[str] = "detached processes on this machine"
     instant: ClassVar[bool] = True
     settle: ClassVar[float] = 0
+    lays_out_code: ClassVar[bool] = True
     Resources: ClassVar[type[Resources]] = LocalResources
 
     job_dir: str = setting("", "folder that holds the jobs' folders")
@@ -83,13 +84,16 @@ class LocalExecutor:
                 hint="leave out nodes, or launch on a cluster with -e",
             )
         from nemorun_cli.launchers import active_python, job_script
-        from nemorun_cli.payload import payload_files, recorder_files
+        from nemorun_cli.payload import layingout_files, payload_files, recorder_files
 
         directory = self.directory(spec.key)
-        script = job_script(spec, directory, python=spec.resources.python or active_python())
+        python = spec.resources.python or active_python()
+        script = job_script(spec, directory, python=python, lays_out=True)
         files = {"job.sh": script, "exit.json.part": " " * _VERDICT_SIZE, "ready": ""}
         plain = spec.argv is not None and spec.resources.launcher == "plain"
         files |= recorder_files() if plain else payload_files(spec.config)
+        if spec.code is not None:
+            files |= layingout_files()
         if spec.after:
             files["waiting"] = "".join(f"{d.condition} {d.run_id}\n" for d in spec.after)
         code = spec.code

@@ -5,11 +5,12 @@ from collections.abc import Iterable, Mapping, Sequence
 from pathlib import Path
 from types import MappingProxyType
 
-from nemorun_cli.core.errors import RefusedError
+from nemorun_cli.core.errors import CorruptError, RefusedError
 from nemorun_cli.core.jobs import Code, Repository
-from nemorun_cli.packagers import intact, patches
+from nemorun_cli.job import layingout
+from nemorun_cli.packagers import again, intact, patches
 from nemorun_cli.packagers.companions import PLACE, Also, Gathered, gather
-from nemorun_cli.packagers.copying import copy, patch
+from nemorun_cli.packagers.copying import patch, unwritable
 from nemorun_cli.packagers.digests import Digests
 from nemorun_cli.packagers.projectfiles import Listing
 from nemorun_cli.packagers.trees import Tree, scan, stored
@@ -74,19 +75,36 @@ def take(  # noqa: PLR0913 # All of them say what the snapshot is of, or where i
     that is asked for, not as committed, and for a file that cannot be read; CorruptError for one
     that is stored and was changed since; StoreError, and no snapshot, when it cannot be written.
     """
-    cache = store / _CACHE
-    digests = Digests.of(root, cache)
-    gathered = _gathered(root, also, only=only, home=home)
-    tree = scan(gathered.listings, digests, now=now, without=home, limit=also.limit)
+    task = again.Task(root=root, store=store, home=home, also=also, now=now)
+    if also.later and only is None:
+        look = again.look(task)
+    else:
+        look = again.full(task, _gathered(root, also, only=only, home=home))
     if also.clean:
-        refuse_unless_clean(_code(tree, gathered, store, workdir))
-    intact.refuse_damaged(tree, store, cache)
-    if not (store / tree.hash).is_dir():
-        tree = copy(tree, store, now=now, digests=digests)
-        intact.remember(store / tree.hash, cache)
-    made = _patched(tree, store)
-    digests.save()
-    return _code(tree, gathered, store, workdir, made)
+        refuse_unless_clean(_code(look.tree, look.gathered, store, workdir))
+    intact.refuse_damaged(look.tree, store, task.cache)
+    tree, where = again.store(task, look)
+    made = _patched(tree, store, where)
+    return _code(tree, look.gathered, store, workdir, made)
+
+
+def lay_out(folder: Path) -> None:
+    """Have this snapshot, of which only what is new may be in the store, as a folder.
+
+    Nothing happens where it is one, or where there is none of this name. CorruptError where the
+    store does not hold all of it any more; StoreError when it cannot be written.
+    """
+    try:
+        layingout.lay_out(folder.parent, folder.name)
+    except FileNotFoundError:
+        return
+    except layingout.DamagedError as error:
+        raise CorruptError(
+            f"the snapshot {folder.name} cannot be laid out: {error}",
+            hint="launch again from the project",
+        ) from None
+    except OSError as error:
+        raise unwritable(folder.parent, error) from None
 
 
 def refuse_unless_clean(code: Code) -> None:
@@ -148,7 +166,7 @@ def _code(
         root=str(tree.root),
         entries=_layout((path for path in tree.entries if not path.startswith(PLACE)), workdir),
         files=len(tree.entries),
-        bytes=sum(entry.size for entry in tree.entries.values()),
+        bytes=tree.rows.bytes,
         commit=head.head.commit if head else None,
         repositories=tuple(
             _repository(each, made.get(each.place))
@@ -177,8 +195,11 @@ def _repository(listing: Listing, made: str | None) -> Repository:
     )
 
 
-def _patched(tree: Tree, store: Path) -> dict[str, str]:
-    """Store the patch of each repository that needs one; place to name."""
+def _patched(tree: Tree, store: Path, where: Path) -> dict[str, str]:
+    """Store the patch of each repository that needs one; place to name.
+
+    `where`: the folder with the files that a patch may be about.
+    """
     found = {}
     for listing in tree.listings:
         paths = patches.suspects(listing, tree)
@@ -186,7 +207,7 @@ def _patched(tree: Tree, store: Path) -> dict[str, str]:
         if name is None or patches.weight(listing, tree, paths) > patches.MOST_BYTES:
             continue
         target = store / patches.FOLDER / name
-        if target.exists() or patch(listing, tree, paths, files=store / tree.hash, target=target):
+        if target.exists() or patch(listing, tree, paths, files=where, target=target):
             found[listing.place] = name
     return found
 

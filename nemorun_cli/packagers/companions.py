@@ -25,6 +25,8 @@ class Also:
     """In bytes; None is no limit."""
     clean: bool = False
     """Refuse what is not as committed."""
+    later: bool = False
+    """Store only what is new, where that will do: the job lays the snapshot out when it starts."""
 
 
 @dataclass

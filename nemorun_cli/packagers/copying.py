@@ -2,21 +2,22 @@
 
 import errno
 import hashlib
+import json
 import os
-import shutil
 import stat
 from collections.abc import Callable, Collection, Iterator
-from contextlib import contextmanager, suppress
+from contextlib import contextmanager
 from dataclasses import replace
 from pathlib import Path
 
 from nemorun_cli.core.errors import RefusedError, StoreError
+from nemorun_cli.job.layingout import CHANGED, MANIFEST, ORIGIN, PENDING, STAGE, discard
 from nemorun_cli.packagers import patches
 from nemorun_cli.packagers.digests import Digests
 from nemorun_cli.packagers.projectfiles import Listing
-from nemorun_cli.packagers.trees import EXECUTABLE, LINK, PLAIN, Entry, Tree, unreadable
+from nemorun_cli.packagers.rows import EXECUTABLE, LINK, PLAIN, Entry
+from nemorun_cli.packagers.trees import Tree, unreadable
 
-_STAGE = ".new-"
 _DAY = 86400.0
 _READ = os.O_RDONLY | os.O_CLOEXEC | os.O_NOFOLLOW | os.O_NONBLOCK
 _WRITE = os.O_WRONLY | os.O_CLOEXEC | os.O_CREAT | os.O_EXCL
@@ -31,8 +32,26 @@ def copy(tree: Tree, store: Path, *, now: float, digests: Digests) -> Tree:
     alone.
     """
     with _staged(store, now) as stage:
-        tree = _copied(tree, stage, digests)
+        tree = _copied(tree, stage, digests, tree.entries)
         _publish(stage, store / tree.hash)
+    return tree
+
+
+def copy_new(  # noqa: PLR0913
+    tree: Tree, new: Collection[str], store: Path, *, base: str, now: float, digests: Digests
+) -> Tree:
+    """Store what a tree has at these paths, to be laid out with the rest of a snapshot there.
+
+    `base` is the hash of that one, which holds all else; it is used now. The tree as it is stored.
+    FileNotFoundError where there is no such snapshot.
+    """
+    os.utime(store / base)
+    with _staged(store, now) as stage:
+        (stage / CHANGED).mkdir(mode=0o700)
+        tree = _copied(tree, stage / CHANGED, digests, new)
+        (stage / MANIFEST).write_bytes(tree.rows.manifest)
+        (stage / ORIGIN).write_text(json.dumps({"base": base, "root": str(tree.root)}))
+        _publish(stage, store / f"{PENDING}{tree.hash}")
     return tree
 
 
@@ -65,40 +84,33 @@ def patch(
     They differ at these paths alone; what the tree has there is stored in the folder `files`.
     """
     store = target.parent.parent
-    scratch = store / f"{_STAGE}{os.urandom(6).hex()}"
+    scratch = store / f"{STAGE}{os.urandom(6).hex()}"
     try:
         scratch.mkdir(mode=0o700)
         return patches.write(listing, tree, paths, files=files, to=target, scratch=scratch)
     except OSError as error:
-        raise _unwritable(store, error) from None
+        raise unwritable(store, error) from None
     finally:
         discard(scratch)
-
-
-def discard(folder: Path) -> None:
-    """Delete a snapshot, read-only as it is. A second call, also at the same time, does nothing."""
-    for at, _, _ in os.walk(folder):
-        with suppress(FileNotFoundError):
-            Path(at).chmod(0o700)
-    shutil.rmtree(folder, ignore_errors=True)
 
 
 @contextmanager
 def _staged(store: Path, now: float) -> Iterator[Path]:
     """A new folder in which a snapshot is made; nothing is left of it but what was published."""
-    stage = store / f"{_STAGE}{os.urandom(6).hex()}"
+    stage = store / f"{STAGE}{os.urandom(6).hex()}"
     try:
         _make_folder(store)
         _sweep(store, now)
         stage.mkdir(mode=0o700)
         yield stage
     except OSError as error:
-        raise _unwritable(store, error) from None
+        raise unwritable(store, error) from None
     finally:
         discard(stage)
 
 
-def _unwritable(store: Path, error: OSError) -> StoreError:
+def unwritable(store: Path, error: OSError) -> StoreError:
+    """What to say of a store in which nothing can be written."""
     room = "free some space there, or " if error.errno in _FULL else ""
     return StoreError(
         f"cannot store the snapshot in {store}: {error.strerror or error}",
@@ -116,24 +128,26 @@ def _publish(stage: Path, folder: Path) -> None:
             raise
 
 
-def _copied(tree: Tree, stage: Path, digests: Digests) -> Tree:
-    """Copy all files; the tree of what became of them, without those that have gone meanwhile."""
-    copied = {}
+def _copied(tree: Tree, stage: Path, digests: Digests, paths: Collection[str]) -> Tree:
+    """Copy these files; the tree as it then is, without those that have gone meanwhile."""
+    copied: dict[str, Entry | None] = {}
     folders = {""}
     changed = set(tree.young)
     for path, source in tree.sources:
+        if path not in paths:
+            continue
         folder = path.rpartition("/")[0]
         if folder not in folders:
             (stage / folder).mkdir(mode=0o700, parents=True, exist_ok=True)
             folders.add(folder)
         entry, target = tree.entries[path], f"{stage}/{path}"
         found = _link(source, target) if entry.mode == LINK else _file(source, target)
-        if found is not None:
-            copied[path] = found
         if found != entry:
+            copied[path] = found
             changed.add(path)
             digests.forget(path)
-    return replace(tree, entries=copied, young=frozenset(changed))
+    entries = tree.rows.changed(copied) if copied else tree.entries
+    return replace(tree, entries=entries, young=frozenset(changed))
 
 
 def _link(source: str, target: str) -> Entry | None:
@@ -189,7 +203,7 @@ def _make_folder(path: Path) -> None:
 
 def _sweep(store: Path, now: float) -> None:
     """Delete what killed commands left behind."""
-    for each in store.glob(f"{_STAGE}*"):
+    for each in store.glob(f"{STAGE}*"):
         try:
             old = now - each.stat().st_mtime > _DAY
         except FileNotFoundError:

@@ -19,7 +19,8 @@ class Digests:
     one says nothing.
     """
 
-    path: Path
+    path: Path | None
+    """Where they are kept; None: nowhere."""
     known: Mapping[str, Row] = field(default_factory=dict)
     fresh: dict[str, Row] = field(default_factory=dict)
 
@@ -54,7 +55,7 @@ class Digests:
 
     def save(self) -> None:
         """Keep it for the next snapshot. What cannot be written is only slow."""
-        if self.fresh == self.known:
+        if self.path is None or self.fresh == self.known:
             return
         words = [_FORMAT]
         for path, row in self.fresh.items():

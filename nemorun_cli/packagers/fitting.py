@@ -11,7 +11,8 @@ from typing import Any
 from nemorun_cli.packagers import patches
 from nemorun_cli.packagers.gitobjects import blob_name, hasher
 from nemorun_cli.packagers.patchlines import STRANGE, Header, Lines, MisfitError
-from nemorun_cli.packagers.trees import Entry, Tree
+from nemorun_cli.packagers.rows import Entry
+from nemorun_cli.packagers.trees import Tree
 
 _BINARY = re.compile(rb"(literal|delta) (\d{1,12})")
 _NOTHING = b"/dev/null"

@@ -89,6 +89,11 @@ def head(repository: Path) -> Head:
     )
 
 
+def index(repository: Path) -> Path:
+    """Where git keeps what it knows of the files; OSError when that cannot be read."""
+    return _folder(repository / ".git") / "index"
+
+
 def objects(repository: Path) -> Path:
     """Where a repository keeps its objects; OSError when that cannot be read."""
     return _shared(_folder(repository / ".git")) / "objects"

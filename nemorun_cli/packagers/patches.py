@@ -9,7 +9,8 @@ from pathlib import Path
 from nemorun_cli.packagers import git
 from nemorun_cli.packagers.gitobjects import Objects, blob_name
 from nemorun_cli.packagers.projectfiles import Listing, State
-from nemorun_cli.packagers.trees import LINK, Entry, Tree
+from nemorun_cli.packagers.rows import LINK, Entry
+from nemorun_cli.packagers.trees import Tree
 
 FOLDER = ".patches"
 """Where patches lie, in the folder of the snapshots."""

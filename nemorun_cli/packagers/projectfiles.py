@@ -33,6 +33,8 @@ class State:
     untracked: frozenset[str] = frozenset()
     unwatched: frozenset[str] = frozenset()
     """Tracked ones at which git was told not to look."""
+    staged: frozenset[str] = frozenset()
+    """Those that the index has, or lacks, as the commit does not."""
     remote: str | None = None
     """The address of the repository, without credentials."""
 
@@ -131,7 +133,7 @@ def _asked(folder: Path, place: str, repository: Path) -> Listing | None:
         elif tag != "H":
             unwatched.add(path)
     beyond = beyond_links(folder, base)
-    paths = _kept((*base, *untracked))
+    paths = kept((*base, *untracked))
     config, head = git.config(repository), git.head(repository)
     state = State(
         repository=repository,
@@ -139,8 +141,8 @@ def _asked(folder: Path, place: str, repository: Path) -> Listing | None:
         remote=git.remote(config, head.branch),
         base=base,
         changed=frozenset(changed - {""}).union(beyond, _altered(folder, base, unwatched)),
-        untracked=frozenset(_kept(untracked)),
-        unwatched=frozenset(_kept(unwatched - {""})),
+        untracked=frozenset(kept(untracked)),
+        unwatched=frozenset(kept(unwatched - {""})),
     )
     state = _against_the_commit(state, folder)
     return Listing(
@@ -163,19 +165,20 @@ def _altered(folder: Path, base: Mapping[str, str], paths: Iterable[str]) -> Ite
 def _against_the_commit(state: State, folder: Path) -> State:
     """The same, told from the commit that is checked out instead of the index."""
     if state.head.commit is None:
-        tracked = _kept((*state.base, *state.changed))
+        tracked = kept((*state.base, *state.changed))
         return replace(state, base={}, changed=frozenset(tracked))
     argv = ("diff-index", "--cached", "--raw", "-z", "--relative", state.head.commit)
     told = git.ask(folder, *argv, to="compare with its commit the files of") or b""
     words = os.fsdecode(told).split("\0")
-    base, changed = dict(state.base), set(state.changed)
+    base, staged = dict(state.base), set[str]()
     for entry, path in zip(words[::2], words[1::2], strict=False):
         mode, _, known, *_ = entry.lstrip(":").split(" ")
         base.pop(path, None)
         if mode not in {_ABSENT, _SUBMODULE}:
             base[path] = f"{mode} {known}"
-        changed.add(path)
-    return replace(state, base=base, changed=frozenset(_kept(changed)))
+        staged.add(path)
+    changed = frozenset(kept({*state.changed, *staged}))
+    return replace(state, base=base, changed=changed, staged=frozenset(staged))
 
 
 def _ruled(listing: Listing, rules: Rules | None, around: _Above) -> Listing:
@@ -212,7 +215,8 @@ def _taken(listing: Listing, rules: Rules) -> tuple[str, ...]:
     return tuple(path for path in found if path not in held and not path.startswith(others))
 
 
-def _kept(paths: Iterable[str]) -> tuple[str, ...]:
+def kept(paths: Iterable[str]) -> tuple[str, ...]:
+    """Those that are not byte code."""
     return tuple(path for path in paths if _NEVER not in path.split("/"))
 
 

@@ -12,25 +12,14 @@ from typing import NamedTuple
 from nemorun_cli.core.errors import RefusedError
 from nemorun_cli.packagers.digests import Digests
 from nemorun_cli.packagers.projectfiles import Listing, beyond_links
+from nemorun_cli.packagers.rows import EXECUTABLE, LINK, PLAIN, Entry, Rows
 
 MOST_FILES = 100_000
 MOST_BYTES = 2**30
-PLAIN, EXECUTABLE, LINK = 0o644, 0o755, 0o120000
 _SETTLED_NS = 2_000_000_000
 """A file younger than this may change again within the same tick of its clock."""
-"""Of files, as git writes them."""
 _SHOWN = 10
 _NEARLY_ALL = 0.9
-
-
-class Entry(NamedTuple):  # There are many: a dataclass would take five times as long.
-    """One file or symbolic link."""
-
-    mode: int
-    """PLAIN, EXECUTABLE or LINK."""
-    digest: str
-    """SHA-256 of the content, or of the link's target."""
-    size: int = 0
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -53,13 +42,14 @@ class Tree:
                     yield name, start + path
 
     @cached_property
+    def rows(self) -> Rows:
+        """The entries, sorted by path."""
+        return self.entries if isinstance(self.entries, Rows) else Rows.of(self.entries)
+
+    @cached_property
     def hash(self) -> str:
         """The same for the same paths, modes and contents, wherever they lie."""
-        rows = [
-            f"{mode:o} {digest} {path}\0"
-            for path, (mode, digest, _) in sorted(self.entries.items())
-        ]
-        return hashlib.sha256(os.fsencode("".join(rows))).hexdigest()
+        return hashlib.sha256(self.rows.manifest).hexdigest()
 
 
 class _File(NamedTuple):

@@ -1,10 +1,14 @@
-"""The snapshots in the store: none goes that a launch may be about to name in its record."""
+"""The snapshots in the store: none goes that a launch may be about to name in its record.
+
+One of which only what is new is there, until its job starts, is a snapshot as any other.
+"""
 
 import os
 from collections.abc import Collection, Iterator
 from contextlib import ExitStack, contextmanager, suppress
 from pathlib import Path
 
+from nemorun_cli.job.layingout import PENDING, base_of
 from nemorun_cli.store.writing import locked, make_folder
 
 DAY = 86400.0
@@ -29,7 +33,7 @@ def safe(code: Path) -> Iterator[None]:
 
 def claim(folder: Path) -> bool:
     """Whether this snapshot is there; it then stays for a day at least."""
-    if not folder.is_dir():
+    if not folder.is_dir() and not _pending(folder).is_dir():
         return False
     with safe(folder.parent):
         return touch(folder)
@@ -37,13 +41,16 @@ def claim(folder: Path) -> bool:
 
 def touch(folder: Path) -> bool:
     """Whether this snapshot is there; it is used now. To be called in `safe`."""
-    try:
-        os.utime(folder)
-    except FileNotFoundError:
-        return False
-    except OSError:  # Others may own it, and it is there.
-        return folder.is_dir()
-    return True
+    there = False
+    for each in (folder, _pending(folder)):
+        try:
+            os.utime(each)
+        except FileNotFoundError:
+            continue
+        except OSError:  # Others may own it, and it is there.
+            pass
+        there = True
+    return there
 
 
 def unused(code: Path, named: Collection[str], *, now: float) -> list[Path]:
@@ -52,11 +59,14 @@ def unused(code: Path, named: Collection[str], *, now: float) -> list[Path]:
         found = sorted(code.iterdir())
     except OSError:
         return []
-    return [
-        folder
-        for folder in found
-        if folder.name.isalnum() and folder.name not in named and _is_old(folder, now)
+    hashes = {path: path.name.removeprefix(PENDING) for path in found}
+    old = [
+        path
+        for path, code_hash in hashes.items()
+        if code_hash.isalnum() and code_hash not in named and _is_old(path, now)
     ]
+    bases = {base_of(path) for path in found if path.name.startswith(PENDING)}
+    return [path for path in old if path.name not in bases]
 
 
 def retire(folder: Path, *, now: float) -> Path | None:
@@ -70,6 +80,10 @@ def retire(folder: Path, *, now: float) -> Path | None:
             return None
         folder.rename(gone)
     return gone
+
+
+def _pending(folder: Path) -> Path:
+    return folder.with_name(f"{PENDING}{folder.name}")
 
 
 def _is_old(folder: Path, now: float) -> bool:

@@ -1,21 +1,23 @@
-"""What a snapshot costs where one file of very many has changed, beside `git status`."""
+"""What a launch here pays for a snapshot of very many files, of which one has changed."""
 
 import os
 import subprocess
 import sys
 from typing import TYPE_CHECKING
 
-from nemorun_cli.packagers.copying import discard
+from nemorun_cli.job.layingout import discard
 
 if TYPE_CHECKING:
     from tests.benchmarks.bench import Bench
 
 FOLDERS, FILES = 200, 100
-NOTHING = "import time; from nemorun_cli import packagers"
-TAKE = f"""{NOTHING}; from pathlib import Path
+NOTHING = """import time; from nemorun_cli import packagers
+from nemorun_cli.packagers.companions import Also"""
+TAKE = f"""{NOTHING}
+from pathlib import Path
 root, home = Path("tree").resolve(), Path("snapshots").resolve()
 (root / "folder0/file0.py").write_text(str(time.time()))
-packagers.take(root, home / "code", home=home, workdir=".", now=time.time())
+packagers.take(root, home / "code", home=home, workdir=".", now=time.time(), also=Also(later=True))
 """
 
 

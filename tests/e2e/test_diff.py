@@ -7,7 +7,7 @@ import subprocess
 from pathlib import Path
 from typing import Any
 
-from nemorun_cli.packagers import copying
+from nemorun_cli.job.layingout import discard
 from tests.conftest import NEMORUN, Nemorun
 
 
@@ -201,7 +201,7 @@ def test_code_that_is_gone_hides_nothing_else(tiny: Nemorun) -> None:
     run_id = launched(tiny, "tiny")
     (code,) = (tiny.store / "code").glob("[0-9a-f]*")
     (tiny.cwd / "new.py").touch()
-    copying.discard(code)
+    discard(code)
 
     done = tiny("diff", run_id, "steps=3")
 

@@ -18,7 +18,8 @@ from hypothesis import strategies as st
 from nemorun_cli import packagers, roots
 from nemorun_cli.core.errors import RefusedError, StoreError
 from nemorun_cli.core.jobs import Code
-from nemorun_cli.packagers import copying, trees
+from nemorun_cli.job.layingout import discard
+from nemorun_cli.packagers import again, copying, trees
 
 NOW = 4e9
 """So late that every file is old enough for its digest to be remembered."""
@@ -350,7 +351,7 @@ def test_an_edit_that_is_taken_back_leaves_no_trace_in_later_snapshots(
             (root / "a.py").write_text("edited")
             return tree
 
-        during.setattr(packagers, "scan", scan_then_edit)
+        during.setattr(again, "scan", scan_then_edit)
         assert (Path(take(root, home).path) / "a.py").read_text() == "edited"
     git(root, "checkout", "-q", "a.py")
     (root / "b.py").write_text("new")
@@ -413,7 +414,7 @@ def test_what_is_stored_is_what_was_copied(
         (root / "b.py").unlink()
         return tree
 
-    monkeypatch.setattr(packagers, "scan", scan_then_edit)
+    monkeypatch.setattr(again, "scan", scan_then_edit)
 
     code = take(root, home)
 
@@ -580,7 +581,7 @@ def test_a_changed_snapshot_does_not_pass_verification(root: Path, home: Path) -
 
 def test_a_missing_snapshot_is_not_an_empty_one(root: Path, home: Path) -> None:
     code = take(root, home)
-    copying.discard(Path(code.path))
+    discard(Path(code.path))
 
     assert not Path(code.path).exists()
     assert not packagers.verify(Path(code.path), code.hash)

@@ -13,7 +13,7 @@ from hypothesis import strategies as st
 
 from nemorun_cli import packagers
 from nemorun_cli.core.jobs import Code
-from nemorun_cli.packagers import fitting, patches, trees
+from nemorun_cli.packagers import again, fitting, patches, trees
 from nemorun_cli.packagers.trees import stored
 
 NOW = 4e9
@@ -291,7 +291,7 @@ def test_what_is_edited_after_git_has_looked_is_in_the_patch(
         (root / "a.py").write_text("edited\n")
         return scan(*given, **named)  # type: ignore[arg-type]
 
-    monkeypatch.setattr(packagers, "scan", edit_then_scan)
+    monkeypatch.setattr(again, "scan", edit_then_scan)
 
     code = take(root, home, now=(root / "a.py").stat().st_mtime)
 

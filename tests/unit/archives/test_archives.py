@@ -28,6 +28,7 @@ from nemorun_cli.core.errors import (
 from nemorun_cli.core.jobs import JobHandle, JobState, LogLine
 from nemorun_cli.fakes import FakeExecutor, FakeWorld
 from nemorun_cli.packagers import trees
+from nemorun_cli.packagers.rows import Entry
 from tests.unit.archives.conftest import KEY, NOW, RUN, Place
 
 NAMES = st.binary(min_size=1, max_size=8).filter(
@@ -39,7 +40,7 @@ anew = settings(
 )
 
 
-def code_of(place: Place) -> dict[str, trees.Entry]:
+def code_of(place: Place) -> dict[str, Entry]:
     (folder,) = place.home.glob("code/[0-9a-f]*")
     return dict(trees.stored(folder).entries)
 

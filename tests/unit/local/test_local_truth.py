@@ -15,6 +15,7 @@ import pytest
 from nemorun_cli import processes, wrappers
 from nemorun_cli.core.errors import RefusedError, SpecError, UnreachableError
 from nemorun_cli.core.jobs import (
+    Code,
     Dependency,
     JobHandle,
     JobSpec,
@@ -295,6 +296,17 @@ def test_after_a_restart_of_the_machine_a_job_without_verdict_is_lost(
 
     assert (status.state, "restarted" in status.reason_detail) == (JobState.LOST, True)
     _kill(handle)
+
+
+def test_every_shell_fails_a_job_whose_code_cannot_be_laid_out(executor: LocalExecutor) -> None:
+    code = Code(hash="c0de", path="/nowhere/c0de", root="/nowhere", entries=())
+
+    handle = running(executor, "true", code=code)
+
+    status = ended(executor, handle)
+    assert (status.state, status.exit_code) == (JobState.FAILED, 70)
+    (line,) = executor.logs(handle)
+    assert "cannot lay out the code: [Errno 2] the store has no such snapshot" in line.text
 
 
 def test_a_pid_that_was_given_to_somebody_else_is_not_the_job(local: LocalExecutor) -> None:
