@@ -2,6 +2,8 @@
 
 import hashlib
 import os
+import shutil
+import stat
 import tempfile
 from collections.abc import Callable, Sequence
 from contextlib import suppress
@@ -18,6 +20,9 @@ from nemorun_cli.archives.packing import Source
 from nemorun_cli.core.errors import CorruptError, StoreError, UsageError
 from nemorun_cli.core.ids import tail
 from nemorun_cli.core.runs import Run
+
+_SPOOL, _PART = "nemorun-export-", ".nemorun-export"
+_DAY = 86400.0
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -47,7 +52,8 @@ def export(
             f"still alive: {', '.join(live)}",
             hint=f"`nemorun wait {' '.join(live)}` first",
         )
-    with tempfile.TemporaryDirectory(prefix="nemorun-") as spool:
+    _sweep(Path(tempfile.gettempdir()), f"{_SPOOL}*", ports.clock())
+    with tempfile.TemporaryDirectory(prefix=_SPOOL) as spool:
         try:
             return _written(seen, extent, Path(spool), ports, write)
         except OSError as error:
@@ -67,7 +73,8 @@ def to_file(
         raise UsageError(f"there is no folder {path.parent}", hint="make it, or name another one")
     if path.exists() and not force:
         raise UsageError(f"{path} is there already", hint="--force writes it anew")
-    part = path.with_name(f".{path.name}.{os.urandom(4).hex()}")
+    _sweep(path.parent, f".*{_PART}", ports.clock())
+    part = path.with_name(f".{os.urandom(6).hex()}{_PART}")
     try:
         fd = os.open(part, os.O_WRONLY | os.O_CREAT | os.O_EXCL, 0o600)
         with open(fd, "wb") as file:  # noqa: PTH123
@@ -82,6 +89,19 @@ def to_file(
         with suppress(OSError):
             part.unlink()
     return exported
+
+
+def _sweep(folder: Path, pattern: str, now: float) -> None:
+    """Delete what killed exports of this user left behind."""
+    for each in folder.glob(pattern):
+        with suppress(OSError):
+            status = each.lstat()
+            if status.st_uid != os.getuid() or now - status.st_mtime < _DAY:
+                continue
+            if stat.S_ISDIR(status.st_mode):
+                shutil.rmtree(each, ignore_errors=True)
+            else:
+                each.unlink()
 
 
 def _written(

@@ -23,8 +23,7 @@ from nemorun_cli.packagers import patches
 from nemorun_cli.packagers.trees import entry_of
 from nemorun_cli.store import origins
 
-_NO_CODE, _NO_LOGS = "its code", "its logs"
-_NO_METRICS, _NO_PATCH = "its metrics", "its patch"
+_NO_LOGS, _NO_METRICS = "its logs", "its metrics"
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -68,12 +67,12 @@ def part_of(run: Run, extent: Extent, spool: Path, *, ports: Ports) -> Part:
     sources += _job_sources(run, extent, spool, left_out, ports)
     code = run.record.code or {}
     if code and not extent.code:
-        left_out[_NO_CODE] = None
-    if _NO_CODE in left_out:
+        left_out[manifests.NO_CODE] = None
+    if manifests.NO_CODE in left_out:
         code = {}
     found = _patches(code, ports)
     if None in found.values():
-        left_out[_NO_PATCH] = None
+        left_out[manifests.NO_PATCH] = None
     return Part(
         sources=tuple(sources),
         code=code.get("hash"),

@@ -3,6 +3,7 @@
 import json
 import os
 import shutil
+from collections.abc import Iterable
 from dataclasses import dataclass
 from functools import partial
 from pathlib import Path
@@ -14,11 +15,13 @@ from nemorun_cli.archives.manifest import Member
 from nemorun_cli.archives.packing import Source, measure
 from nemorun_cli.archives.reading import Archive
 from nemorun_cli.core.errors import RefusedError
+from nemorun_cli.core.runs import RunRecord
 from nemorun_cli.core.sizes import closely
-from nemorun_cli.packagers import copying, patches
+from nemorun_cli.packagers import copying
 from nemorun_cli.store import layout, origins, snapshots
 
 GIBIBYTE = 2**30
+_CHANGED = "somebody has changed it: do not use it"
 _SHOWN = 3
 
 
@@ -57,28 +60,39 @@ def import_(path: Path, allowed: Allowed, *, ports: Ports) -> Imported:
         _refuse_other_configs(archive)
         _refuse_changed(archive)
         _refuse_links(archive, allowed)
-        for run_id in manifest.runs:
-            contents.record_of(archive, run_id)
-        present = tuple(each for each in manifest.runs if _is_present(archive, each, ports))
+        _refuse_patches(archive, [contents.record_of(archive, each) for each in manifest.runs])
+        present = {each for each in manifest.runs if _is_present(archive, each, ports)}
         with snapshots.safe(ports.store.code):
             for code_hash in manifest.code:
                 fill = partial(unpacking.unpack_code, archive, code_hash)
                 copying.receive(code_hash, ports.store.code, fill, now=ports.clock())
                 snapshots.touch(ports.store.code / code_hash)
         for name in manifest.patches():
-            unpacking.unpack_patch(archive, name, ports.store.code / patches.FOLDER)
+            write = partial(unpacking.unpack_patch, archive, name)
+            copying.receive_patch(name, ports.store.code, write, now=ports.clock())
         for run_id in manifest.runs:
-            if run_id not in present:
-                ports.store.adopt(run_id, partial(_fill, archive, run_id, ports.clock()))
+            if run_id not in present and not _adopted(archive, run_id, ports):
+                present.add(run_id)
         return Imported(
             runs=manifest.runs,
-            present=present,
+            present=tuple(each for each in manifest.runs if each in present),
             left_out=tuple(
                 f"{run_id}: {text}"
                 for run_id in manifest.runs
                 for text in _left_out(archive, run_id)
             ),
         )
+
+
+def _adopted(archive: Archive, run_id: str, ports: Ports) -> bool:
+    """Record a run; False if another import has just recorded it."""
+    try:
+        ports.store.adopt(run_id, partial(_fill, archive, run_id, ports.clock()))
+    except RefusedError:
+        if not _is_present(archive, run_id, ports):
+            raise
+        return False
+    return True
 
 
 def _fill(archive: Archive, run_id: str, now: float, stage: Path) -> None:
@@ -120,8 +134,17 @@ def _refuse_changed(archive: Archive) -> None:
     if wrong := archive.manifest.wrong_code():
         raise RefusedError(
             f"{archive.path}: the code {wrong[0][:12]} is not what its hash says",
-            hint="somebody has changed it: do not use it",
+            hint=_CHANGED,
         )
+
+
+def _refuse_patches(archive: Archive, records: Iterable[RunRecord]) -> None:
+    for name, wrong in contents.patches(archive, records).items():
+        if wrong is not None:
+            raise RefusedError(
+                f"{archive.path}: the patch {name[:12]} does not make the code: {wrong}",
+                hint=_CHANGED,
+            )
 
 
 def _refuse_links(archive: Archive, allowed: Allowed) -> None:

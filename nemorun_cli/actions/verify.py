@@ -1,19 +1,26 @@
 """Whether a run, or an archive of runs, still is what it was."""
 
-from collections.abc import Iterator, Mapping
+from collections.abc import Iterator, Mapping, Sequence
+from contextlib import suppress
 from dataclasses import dataclass
 from pathlib import Path
+from typing import Any
 
 from nemorun_cli import packagers
 from nemorun_cli.actions.select import run_of
 from nemorun_cli.actions.stored import config_of, is_config, plan_of
 from nemorun_cli.actions.wiring import Ports
 from nemorun_cli.archives import contents, reading
+from nemorun_cli.archives import manifest as manifests
 from nemorun_cli.archives.packing import Source, measure
 from nemorun_cli.archives.reading import Archive
 from nemorun_cli.core.errors import CorruptError, NemorunError
-from nemorun_cli.core.runs import Run
+from nemorun_cli.core.runs import Run, RunRecord
+from nemorun_cli.packagers import fitting, patches
+from nemorun_cli.packagers.trees import Tree, stored
 from nemorun_cli.store import layout, origins
+
+_ABSENT = "not here: it was exported without"
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -42,6 +49,8 @@ def archive(path: Path) -> Iterator[Finding]:
             yield Finding(what="code", fine=fine, seen=code_hash)
         for run_id in found.manifest.runs:
             yield _archived(found, run_id)
+        for name, why_not in contents.patches(found, _records(found)).items():
+            yield _patch(name, why_not)
 
 
 def is_as_launched(found: Archive, run_id: str) -> bool:
@@ -73,8 +82,19 @@ def run(argument: str, *, ports: Ports) -> Iterator[Finding]:
     yield _plan(found, ports)
     yield _events(found, ports)
     if found.record.code is not None:
-        yield _code(found.record.code, ports)
+        yield from _code(found, found.record.code, ports)
     yield from _imported(found, ports)
+
+
+def _records(found: Archive) -> Iterator[RunRecord]:
+    for run_id in found.manifest.runs:
+        with suppress(NemorunError):
+            yield contents.record_of(found, run_id)
+
+
+def _patch(name: str, why_not: str | None) -> Finding:
+    told = name if why_not is None else f"{name} does not make the code: {why_not}"
+    return Finding(what="patch", fine=why_not is None, seen=told)
 
 
 def _archived(found: Archive, run_id: str) -> Finding:
@@ -121,18 +141,50 @@ def _events(found: Run, ports: Ports) -> Finding:
     return Finding(what="events.jsonl", fine=not torn, seen=told)
 
 
-def _code(code: Mapping[str, object], ports: Ports) -> Finding:
-    code_hash = str(code["hash"])
-    folder = ports.store.code / code_hash
+def _code(found: Run, code: Mapping[str, Any], ports: Ports) -> Iterator[Finding]:
+    folder = ports.store.code / str(code["hash"])
     try:
         packagers.lay_out(folder)
     except CorruptError as error:
-        return Finding(what="code", fine=False, seen=error.message)
+        yield Finding(what="code", fine=False, seen=error.message)
+        return
     if not folder.is_dir():
-        return Finding(what="code", fine=False, seen=f"{folder} is gone")
-    if not packagers.verify(folder, code_hash):
-        return Finding(what="code", fine=False, seen=f"{folder} is not what it was")
-    return Finding(what="code", fine=True, seen=code_hash)
+        known = manifests.NO_CODE in _left_out(found, ports)
+        yield Finding(what="code", fine=known, seen=_ABSENT if known else f"{folder} is gone")
+        return
+    try:
+        tree = stored(folder)
+    except OSError:
+        tree = None
+    if tree is None or tree.hash != code["hash"]:
+        yield Finding(what="code", fine=False, seen=f"{folder} is not what it was")
+        return
+    yield Finding(what="code", fine=True, seen=tree.hash)
+    yield from _patches(found, tree, ports)
+
+
+def _patches(found: Run, tree: Tree, ports: Ports) -> Iterator[Finding]:
+    """The patches of a run's code, which is as it was."""
+
+    def read(path: str) -> bytes:
+        return patches.content(ports.store.code / tree.hash / path, tree.entries[path])
+
+    for made in fitting.made(found.record.code or {}, tree, read):
+        path = ports.store.code / patches.FOLDER / made.patch
+        try:
+            yield _patch(made.patch, fitting.misfit(path.read_bytes(), made))
+        except OSError:
+            known = manifests.NO_PATCH in _left_out(found, ports)
+            yield Finding(what="patch", fine=known, seen=_ABSENT if known else f"{path} is gone")
+
+
+def _left_out(found: Run, ports: Ports) -> Sequence[str]:
+    """What had not been exported of a run that was imported."""
+    try:
+        origin = origins.origin_of(ports.store.home, found.id)
+    except CorruptError:
+        return ()
+    return tuple((origin or {}).get("left_out", ()))
 
 
 def _imported(found: Run, ports: Ports) -> Iterator[Finding]:

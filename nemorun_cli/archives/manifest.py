@@ -18,6 +18,8 @@ from nemorun_cli.store.origins import ORIGIN
 NAME = "manifest.json"
 FORMAT = "nemorun archive"
 SCHEMA_VERSION = 1
+NO_CODE, NO_PATCH = "its code", "its patch"
+"""What is said of a run that was exported without."""
 MOST_BYTES = 2**26
 """The size of the largest manifest that is read."""
 _HASH = re.compile(r"[0-9a-f]{64}")
@@ -68,9 +70,10 @@ class Manifest:
 
     def wrong_code(self) -> list[str]:
         """The snapshots whose files are not those that their hashes stand for."""
-        return [each for each in self.code if self._tree(each).hash != each]
+        return [each for each in self.code if self.tree(each).hash != each]
 
-    def _tree(self, code_hash: str) -> Tree:
+    def tree(self, code_hash: str) -> Tree:
+        """A snapshot, as its files are listed."""
         entries = {
             path: Entry(mode=each.mode, digest=each.sha256, size=each.size)
             for path, each in self.of_code(code_hash).items()

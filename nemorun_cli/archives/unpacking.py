@@ -47,19 +47,10 @@ def unpack_run(archive: Archive, run_id: str, stage: Path) -> None:
             archive.pour(member, file.write)
 
 
-def unpack_patch(archive: Archive, name: str, folder: Path) -> None:
-    """Put a patch into a folder, unless it is there already."""
-    target = folder / name
-    if target.exists():
-        return
-    folder.mkdir(mode=0o700, parents=True, exist_ok=True)
-    part = folder / f".{name}.{os.urandom(4).hex()}"
-    try:
-        with open(os.open(part, _WRITE, 0o600), "wb") as file:  # noqa: PTH123
-            archive.pour(archive.manifest.patches()[name], file.write)
-        part.replace(target)
-    finally:
-        part.unlink(missing_ok=True)
+def unpack_patch(archive: Archive, name: str, target: Path) -> None:
+    """Write a patch to a path where nothing is."""
+    with open(os.open(target, _WRITE, 0o400), "wb") as file:  # noqa: PTH123
+        archive.pour(archive.manifest.patches()[name], file.write)
 
 
 def _leads_out(path: str, target: bytes) -> bool:

@@ -8,7 +8,7 @@ from types import MappingProxyType
 from nemorun_cli.core.errors import CorruptError, RefusedError
 from nemorun_cli.core.jobs import Code, Repository
 from nemorun_cli.job import layingout
-from nemorun_cli.packagers import again, patches
+from nemorun_cli.packagers import again, intact, patches
 from nemorun_cli.packagers.companions import PLACE, Also, Gathered, gather
 from nemorun_cli.packagers.copying import patch, unwritable
 from nemorun_cli.packagers.digests import Digests
@@ -72,8 +72,8 @@ def take(  # noqa: PLR0913 # All of them say what the snapshot is of, or where i
     Stored once: the same content is the same folder, read-only, in `store`. What is stored is what
     was copied, also when a file changes meanwhile; so is the patch that makes it of the commit.
     `home`, the store itself, is never taken. RefusedError for a tree that is too large or, where
-    that is asked for, not as committed, and for a file that cannot be read; StoreError, and no
-    snapshot, when it cannot be written.
+    that is asked for, not as committed, and for a file that cannot be read; CorruptError for one
+    that is stored and was changed since; StoreError, and no snapshot, when it cannot be written.
     """
     task = again.Task(root=root, store=store, home=home, also=also, now=now)
     if also.later and only is None:
@@ -82,6 +82,7 @@ def take(  # noqa: PLR0913 # All of them say what the snapshot is of, or where i
         look = again.full(task, _gathered(root, also, only=only, home=home))
     if also.clean:
         refuse_unless_clean(_code(look.tree, look.gathered, store, workdir))
+    intact.refuse_damaged(look.tree, store, task.cache)
     tree, where = again.store(task, look)
     made = _patched(tree, store, where)
     return _code(tree, look.gathered, store, workdir, made)
@@ -207,7 +208,7 @@ def _patched(tree: Tree, store: Path, where: Path) -> dict[str, str]:
         if name is None or patches.weight(listing, tree, paths) > patches.MOST_BYTES:
             continue
         target = store / patches.FOLDER / name
-        if target.exists() or patch(listing, where, paths, target):
+        if target.exists() or patch(listing, tree, paths, files=where, target=target):
             found[listing.place] = name
     return found
 

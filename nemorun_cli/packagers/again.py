@@ -6,7 +6,7 @@ from dataclasses import dataclass, replace
 from pathlib import Path
 
 from nemorun_cli.job.layingout import CHANGED, PENDING, lay_out
-from nemorun_cli.packagers import glance, latest, patches
+from nemorun_cli.packagers import glance, intact, latest, patches
 from nemorun_cli.packagers.companions import Also, Gathered, gather
 from nemorun_cli.packagers.copying import copy, copy_new
 from nemorun_cli.packagers.digests import Digests
@@ -83,6 +83,7 @@ def store(task: Task, look: Look) -> tuple[Tree, Path]:
     else:
         if not where.is_dir():
             tree = copy(tree, task.store, now=task.now, digests=look.digests)
+            intact.remember(task.store / tree.hash, task.cache)
         where, base, new = task.store / tree.hash, tree.hash, frozenset()
     look.digests.save()
     if look.mark is not None:

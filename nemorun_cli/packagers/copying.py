@@ -66,13 +66,28 @@ def receive(code_hash: str, store: Path, fill: Callable[[Path], None], *, now: f
             _publish(stage, store / code_hash)
 
 
-def patch(listing: Listing, snapshot: Path, paths: Collection[str], target: Path) -> bool:
-    """Store the patch from a commit to a snapshot; False if there is none."""
-    store = snapshot.parent
+def receive_patch(name: str, store: Path, fill: Callable[[Path], None], *, now: float) -> None:
+    """Store the patch of this name, which `fill` writes to a path; errors as `receive`."""
+    target = store / patches.FOLDER / name
+    if not target.exists():
+        with _staged(store, now) as stage:
+            fill(stage / name)
+            _make_folder(target.parent)
+            (stage / name).replace(target)
+
+
+def patch(
+    listing: Listing, tree: Tree, paths: Collection[str], *, files: Path, target: Path
+) -> bool:
+    """Store the patch from a commit to a tree; False if there is none.
+
+    They differ at these paths alone; what the tree has there is stored in the folder `files`.
+    """
+    store = target.parent.parent
     scratch = store / f"{STAGE}{os.urandom(6).hex()}"
     try:
         scratch.mkdir(mode=0o700)
-        return patches.write(listing, snapshot, paths, to=target, scratch=scratch)
+        return patches.write(listing, tree, paths, files=files, to=target, scratch=scratch)
     except OSError as error:
         raise unwritable(store, error) from None
     finally:

@@ -7,7 +7,7 @@ from pathlib import Path
 from nemorun_cli.packagers import git, ignorefile
 from nemorun_cli.packagers.digests import Digests
 from nemorun_cli.packagers.latest import MOST, Latest
-from nemorun_cli.packagers.projectfiles import Listing, State, kept
+from nemorun_cli.packagers.projectfiles import Listing, State, beyond_links, kept
 from nemorun_cli.packagers.trees import MOST_FILES, Tree, scan
 
 # Whatever the repository is set to, a file of which stat(2) says anything else is told of.
@@ -42,7 +42,7 @@ def look(  # noqa: PLR0913 # As `packagers.take`.
         repository=repository,
         head=head,
         base={path: commits[path] for path in paths if commits.get(path)},
-        changed=staged | _modified(root, dirty.keys() - staged),
+        changed=staged | beyond_links(root, dirty) | _modified(root, dirty.keys() - staged),
         untracked=others.intersection(paths),
         staged=staged,
         remote=git.remote(git.config(repository), head.branch),

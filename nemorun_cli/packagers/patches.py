@@ -2,22 +2,26 @@
 
 import hashlib
 import os
-from collections.abc import Collection, Mapping
+import stat
+from collections.abc import Collection
 from pathlib import Path
 
 from nemorun_cli.packagers import git
+from nemorun_cli.packagers.gitobjects import Objects, blob_name
 from nemorun_cli.packagers.projectfiles import Listing, State
-from nemorun_cli.packagers.rows import Entry
+from nemorun_cli.packagers.rows import LINK, Entry
 from nemorun_cli.packagers.trees import Tree
 
 FOLDER = ".patches"
 """Where patches lie, in the folder of the snapshots."""
 MOST_BYTES = 100 * 2**20
 """Of what a patch is about: git takes a second for each ten megabytes."""
+LARGEST = 2**28
+"""Of a patch itself, which also holds what was deleted."""
 _DIFF = (
     *("-c", "core.fileMode=true", "-c", "core.symlinks=true"),
     *("diff", "--binary", "--full-index", "--no-color", "--no-ext-diff", "--no-textconv"),
-    *("--no-renames", "--ignore-submodules=all", "--diff-algorithm=myers", "-U3", "-O/dev/null"),
+    *("--no-renames", "--diff-algorithm=myers", "-U3", "-O/dev/null"),
     "--inter-hunk-context=0",
 )
 
@@ -33,7 +37,15 @@ def name_of(listing: Listing, tree: Tree) -> str | None:
     own = tree
     if len(tree.listings) > 1:
         own = Tree(root=listing.folder, entries=dict(_held(listing, tree)))
-    words = f"{state.head.commit}\0{_prefix(listing, state)}\0{own.hash}"
+    return name(state.head.commit, _prefix(listing, state), own)
+
+
+def name(commit: str, prefix: str, tree: Tree) -> str:
+    """The name of the patch from a commit to these files, in the folder `prefix` of a repository.
+
+    `prefix` is empty, or has `/` at its end.
+    """
+    words = f"{commit}\0{prefix}\0{tree.hash}"
     return f"{hashlib.sha256(os.fsencode(words)).hexdigest()}.diff"
 
 
@@ -56,43 +68,46 @@ def weight(listing: Listing, tree: Tree, paths: Collection[str]) -> int:
     return sum(tree.entries[name].size for name in names if name in tree.entries)
 
 
-def write(
-    listing: Listing, snapshot: Path, paths: Collection[str], *, to: Path, scratch: Path
+def write(  # noqa: PLR0913
+    listing: Listing,
+    tree: Tree,
+    paths: Collection[str],
+    *,
+    files: Path,
+    to: Path,
+    scratch: Path,
 ) -> bool:
-    """Write the patch from the commit of a listing to the snapshot; they differ here alone.
+    """Write the patch from the commit of a listing to the tree; they differ at these paths alone.
 
-    False, and no patch, where they do not differ, or git cannot tell how. `scratch` is a folder for
-    what git writes on the way: nothing is written to the repository.
+    `files` is the folder in which these are stored; no filter sees their bytes.
+    False, and no patch, where they do not differ, git cannot tell how, or it would be too large.
+    `scratch` is a folder for what is written on the way: nothing is written to the repository.
     """
     state = listing.state
-    if state is None:
+    if state is None or state.head.commit is None:
         return False
     try:
-        objects = git.objects(state.repository)
+        known = git.objects(state.repository)
     except (OSError, ValueError):
         return False
+    objects = Objects(folder=scratch / "objects", commit=state.head.commit)
+    sides = _sides(listing, tree, paths, files, objects)
+    if sides is None:
+        return False
+    prefix = _prefix(listing, state)
     more = {
         "GIT_DIR": str(state.repository / ".git"),
-        "GIT_WORK_TREE": str(snapshot / listing.place),
-        "GIT_INDEX_FILE": str(scratch / "index"),
-        "GIT_OBJECT_DIRECTORY": str(scratch / "objects"),
-        "GIT_ALTERNATE_OBJECT_DIRECTORIES": _quoted(objects),
-        "GIT_LITERAL_PATHSPECS": "1",
+        "GIT_WORK_TREE": str(files),
+        "GIT_OBJECT_DIRECTORY": str(objects.folder),
+        "GIT_ALTERNATE_OBJECT_DIRECTORIES": _quoted(known),
         "GIT_NO_LAZY_FETCH": "1",
     }
-    (scratch / "objects").mkdir(mode=0o700)
+    argv = (*_DIFF, f"--src-prefix=a/{prefix}", f"--dst-prefix=b/{prefix}", *sides, "--")
     part = scratch / "patch"
     try:
         with part.open("wb") as file:
-            made = _made(state, snapshot / listing.place, paths, more) and git.done(
-                snapshot / listing.place,
-                *_DIFF,
-                f"--src-prefix=a/{_prefix(listing, state)}",
-                f"--dst-prefix=b/{_prefix(listing, state)}",
-                more=more,
-                out=file,
-            )
-        if not made or part.stat().st_size == 0:
+            made = git.done(files, *argv, more=more, out=file)
+        if not made or not 0 < part.stat().st_size <= LARGEST:
             return False
         part.chmod(0o400)
         to.parent.mkdir(mode=0o700, exist_ok=True)
@@ -102,18 +117,35 @@ def write(
     return True
 
 
-def _made(state: State, folder: Path, paths: Collection[str], more: Mapping[str, str]) -> bool:
-    """Whether git has an index of what the commit holds at these paths, and what is new."""
-    known = [f"{state.base[path]} 0\t{path}" for path in paths if path in state.base]
-    new = [path for path in paths if path not in state.base and os.path.lexists(folder / path)]
-    argv = ("add", "--intent-to-add", "--force", "--pathspec-from-file=-", "--pathspec-file-nul")
-    return git.done(
-        folder, "update-index", "-z", "--index-info", data=_listed(known), more=more
-    ) and (not new or git.done(folder, *argv, data=_listed(new), more=more))
+def _sides(
+    listing: Listing, tree: Tree, paths: Collection[str], files: Path, objects: Objects
+) -> tuple[str, str] | None:
+    """The two trees, as objects, of what differs between the commit and the snapshot."""
+    base = listing.state.base if listing.state else {}
+    before = {path: base[path] for path in paths if path in base}
+    after = {}
+    for path in paths:
+        entry = tree.entries.get(listing.place + path)
+        if entry is None:
+            continue
+        data = content(files / listing.place / path, entry)
+        found = f"{mode(entry)} {blob_name(data, like=objects.commit)}"
+        if before.get(path) == found:
+            del before[path]
+            continue
+        after[path] = found
+        objects.write_blob(data)
+    return (objects.write_tree(before), objects.write_tree(after)) if before or after else None
 
 
-def _listed(texts: Collection[str]) -> bytes:
-    return b"".join(os.fsencode(text) + b"\0" for text in texts)
+def content(path: Path, entry: Entry) -> bytes:
+    """What git stores of a file, or of a symbolic link: where that leads."""
+    return os.fsencode(os.readlink(path)) if entry.mode == LINK else path.read_bytes()  # noqa: PTH115
+
+
+def mode(entry: Entry) -> str:
+    """The mode that git gives such a file."""
+    return f"{entry.mode if entry.mode == LINK else entry.mode | stat.S_IFREG:o}"
 
 
 def _held(listing: Listing, tree: Tree) -> list[tuple[str, Entry]]:

@@ -1,13 +1,13 @@
 """Which files of a project belong to it: what git says, or all but what was made from others."""
 
-import hashlib
 import os
-from collections.abc import Iterable, Iterator, Mapping
+from collections.abc import Collection, Iterable, Iterator, Mapping
 from dataclasses import dataclass, field, replace
 from pathlib import Path
 
 from nemorun_cli.core.errors import RefusedError
 from nemorun_cli.packagers import git, ignorefile
+from nemorun_cli.packagers.gitobjects import blob_name
 from nemorun_cli.packagers.ignorefile import Rules
 
 _NEVER = "__pycache__"
@@ -15,8 +15,6 @@ _MADE = frozenset({_NEVER, "node_modules"})
 _MADE_AT_THE_TOP = frozenset({"build", "dist"})
 _ENDINGS = (".pyc", ".pyo")
 _SUBMODULE = "160000"
-_SHA1 = 40
-"""Digits of a name of git's, where it is not SHA-256."""
 _ABSENT = "000000"
 _Above = tuple[tuple[str, Rules], ...]
 """The rules of the folders around: the path from each to here, and its rules."""
@@ -86,6 +84,17 @@ def ignored(folder: Path) -> tuple[str, ...]:
     return tuple(path for path in os.fsdecode(told or b"").split("\0") if path)
 
 
+def beyond_links(folder: Path, paths: Collection[str]) -> frozenset[str]:
+    """Those of these paths that are none of the folder's own: a link is on their way."""
+    folders = {path.rpartition("/")[0] for path in paths} - {""}
+    for each in tuple(folders):
+        at = each
+        while (at := at.rpartition("/")[0]) and at not in folders:
+            folders.add(at)
+    links = tuple(f"{each}/" for each in folders if os.path.islink(f"{folder}/{each}"))  # noqa: PTH114
+    return frozenset(path for path in paths if path.startswith(links)) if links else frozenset()
+
+
 def _listing(folder: Path, place: str) -> Listing:
     repository = git.repository(folder)
     found = None if repository is None else _asked(folder, place, repository)
@@ -123,6 +132,7 @@ def _asked(folder: Path, place: str, repository: Path) -> Listing | None:
             changed.add(path)
         elif tag != "H":
             unwatched.add(path)
+    beyond = beyond_links(folder, base)
     paths = kept((*base, *untracked))
     config, head = git.config(repository), git.head(repository)
     state = State(
@@ -130,7 +140,7 @@ def _asked(folder: Path, place: str, repository: Path) -> Listing | None:
         head=head,
         remote=git.remote(config, head.branch),
         base=base,
-        changed=frozenset(changed - {""}).union(_altered(folder, base, unwatched)),
+        changed=frozenset(changed - {""}).union(beyond, _altered(folder, base, unwatched)),
         untracked=frozenset(kept(untracked)),
         unwatched=frozenset(kept(unwatched - {""})),
     )
@@ -148,8 +158,7 @@ def _altered(folder: Path, base: Mapping[str, str], paths: Iterable[str]) -> Ite
             data = (folder / path).read_bytes()
         except OSError:
             continue  # A sparse checkout has left it out.
-        kind = hashlib.sha1 if len(known) == _SHA1 else hashlib.sha256
-        if kind(b"blob %d\0" % len(data) + data).hexdigest() != known:
+        if blob_name(data, like=known) != known:
             yield path
 
 

@@ -12,7 +12,7 @@ from typing import NamedTuple
 from nemorun_cli.core.errors import RefusedError
 from nemorun_cli.core.sizes import closely
 from nemorun_cli.packagers.digests import Digests
-from nemorun_cli.packagers.projectfiles import Listing
+from nemorun_cli.packagers.projectfiles import Listing, beyond_links
 from nemorun_cli.packagers.rows import EXECUTABLE, LINK, PLAIN, Entry, Rows
 
 MOST_FILES = 100_000
@@ -110,6 +110,12 @@ def entry_of(status: os.stat_result, digest: str) -> Entry:
     return Entry(mode=mode, digest=digest, size=status.st_size)
 
 
+def mark_of(status: os.stat_result) -> str:
+    """The same as long as a file is, as far as stat(2) can tell."""
+    times = f"{status.st_mtime_ns} {status.st_ctime_ns}"
+    return f"{status.st_mode:o} {status.st_size} {times} {status.st_ino}"
+
+
 def stored(folder: Path) -> Tree:
     """Everything that lies in a stored snapshot; OSError if it cannot be read."""
     entries = {}
@@ -187,8 +193,9 @@ def _own(listing: Listing, without: Path) -> str | None:
 def _statuses(listing: Listing, without: Path) -> Iterator[_File]:
     start, place = os.path.join(listing.folder, ""), listing.place  # noqa: PTH118
     own = _own(listing, without)
+    beyond = beyond_links(listing.folder, listing.paths)
     for path in listing.paths:
-        if own and f"{path}/".startswith(own):
+        if path in beyond or (own and f"{path}/".startswith(own)):
             continue
         try:
             status = os.lstat(start + path)
@@ -197,12 +204,7 @@ def _statuses(listing: Listing, without: Path) -> Iterator[_File]:
         except OSError as error:
             raise unreadable(start + path, error) from None
         if stat.S_ISREG(status.st_mode) or stat.S_ISLNK(status.st_mode):
-            yield _File(place + path, start + path, _mark(status), status)
-
-
-def _mark(status: os.stat_result) -> str:
-    times = f"{status.st_mtime_ns} {status.st_ctime_ns}"
-    return f"{status.st_mode:o} {status.st_size} {times} {status.st_ino}"
+            yield _File(place + path, start + path, mark_of(status), status)
 
 
 def _digest(file: _File, digests: Digests, *, young: bool) -> str:

@@ -98,6 +98,27 @@ def test_rerun_starts_from_the_stored_code(nemorun: Nemorun, repository: Path) -
     assert shown["code_hash"] == nemorun.json("show", first)["run"]["code_hash"]  # type: ignore[index]
 
 
+def test_a_launch_from_a_snapshot_that_was_changed_is_refused(
+    nemorun: Nemorun, repository: Path
+) -> None:
+    first = nemorun.ok("launch", "--wait", "command", "--", "python3", "tracked.py")
+    stored = Path(nemorun.json("show", first)["run"]["code"]["path"])  # type: ignore[index]
+    (stored / "tracked.py").chmod(0o600)
+    (stored / "tracked.py").write_text("print('evil')\n")
+
+    done = nemorun("launch", "--wait", "command", "--", "python3", "tracked.py")
+
+    assert (done.code, done.out) == (1, "")
+    assert f"{stored} is not what was stored: tracked.py" in done.err
+    assert nemorun("verify", first).code == 1
+    assert nemorun.ok("list", "--quiet") == first
+    subprocess.run(["rm", "-rf", stored], check=True)
+    again = nemorun.ok("launch", "--wait", "command", "--", "python3", "tracked.py")
+    assert nemorun.ok("logs", again) == "first"
+    assert nemorun("verify", first).code == 0
+    assert repository.exists()
+
+
 def test_rerun_without_the_code_says_so(nemorun: Nemorun, repository: Path) -> None:
     first = nemorun.ok("launch", "--wait", "command", "true")
     (nemorun.store / "code").rename(nemorun.store / "away")

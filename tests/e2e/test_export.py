@@ -10,6 +10,7 @@ from typing import Any
 import pytest
 
 from tests.conftest import NEMORUN, Nemorun
+from tests.unit.archives.test_hostile_archives import Forger
 
 MEBIBYTE = 2**20
 
@@ -125,16 +126,22 @@ def test_several_runs_share_their_code_and_a_pipe(
     assert "there already" in elsewhere("import", str(path)).err
 
 
-def test_the_patch_of_code_that_was_not_committed_travels_along(
-    nemorun: Nemorun, elsewhere: Nemorun, project: Path
-) -> None:
+@pytest.fixture
+def changed(nemorun: Nemorun, project: Path) -> Path:
+    """The file of a run whose code was not committed."""
     (project / "train.py").write_text("print('committed')\n")
     who = ("-c", "user.name=n", "-c", "user.email=n@example.org")
     for argv in (["init", "-q"], ["add", "."], [*who, "commit", "-qm", "first"]):
         subprocess.run(["git", *argv], cwd=project, env=nemorun.environment(), check=True)
     (project / "train.py").write_text("print('changed')\n")
     nemorun.ok("launch", "--wait", "command", "--", "python3", "train.py")
-    path = nemorun.cwd / nemorun.ok("export", "last")
+    return nemorun.cwd / nemorun.ok("export", "last")
+
+
+def test_the_patch_of_code_that_was_not_committed_travels_along(
+    nemorun: Nemorun, elsewhere: Nemorun, changed: Path
+) -> None:
+    path = changed
 
     elsewhere.ok("import", str(path))
 
@@ -142,6 +149,66 @@ def test_the_patch_of_code_that_was_not_committed_travels_along(
     assert elsewhere.ok("show", "--patch") == nemorun.ok("show", "--patch")
     assert elsewhere.ok("export", "last", "-o", "again.nrz")
     assert (elsewhere.cwd / "again.nrz").read_bytes() == path.read_bytes()
+    for each in (nemorun, elsewhere):
+        assert "ok\tpatch\t" in each.ok("verify", "last")
+    assert "ok\tpatch\t" in elsewhere.ok("verify", "again.nrz")
+
+
+def test_a_patch_that_does_not_make_the_code_is_told_and_not_taken(
+    nemorun: Nemorun, elsewhere: Nemorun, changed: Path, tmp_path: Path
+) -> None:
+    forger = Forger(changed, tmp_path / "forged")
+    (name,) = (each for each in forger.content if each.startswith("patches/"))
+    forger.content[name] = forger.content[name].replace(b"+print('changed')", b"+print('nicer!!')")
+    forged = str(forger.seal())
+    kept = nemorun.store / "code/.patches" / name.removeprefix("patches/")
+    kept.chmod(0o600)
+    kept.write_bytes(forger.content[name])
+
+    told = nemorun("verify", "last", PATH="/without-git")
+    of_the_file = elsewhere("verify", forged, PATH="/without-git")
+    taken = elsewhere("import", forged, PATH="/without-git")
+
+    for each in (told, of_the_file):
+        assert each.code == 1
+        assert "train.py has other lines in the code" in each.out
+        assert each.out.count("damaged\t") == 1
+    assert taken.code == 3
+    assert "does not make the code" in taken.err
+    assert elsewhere.ok("list") == ""
+    assert list((elsewhere.store / "code").glob("[0-9a-f]*")) == []
+
+
+def test_code_that_was_left_out_is_not_here_and_nothing_is_damaged(
+    nemorun: Nemorun, elsewhere: Nemorun, changed: Path
+) -> None:
+    nemorun.ok("export", "--no-code", "last", "-o", "bare.nrz")
+    elsewhere.ok("import", str(changed.with_name("bare.nrz")))
+
+    checked = elsewhere("verify", "last")
+
+    assert checked.code == 0
+    assert "ok\tcode\tnot here" in checked.out
+    (elsewhere.store / "runs").rename(elsewhere.home / "away")
+    elsewhere.ok("import", str(changed))
+    code = elsewhere.store / "code"
+    code.rename(elsewhere.home / "code-away")
+    assert elsewhere("verify", "last").code == 1
+
+
+def test_of_eight_imports_at_once_one_takes_the_run_and_the_others_find_it(
+    nemorun: Nemorun, elsewhere: Nemorun, changed: Path
+) -> None:
+    imports = [elsewhere.start("import", str(changed)) for _ in range(8)]
+    done = [each.communicate(timeout=90) for each in imports]
+
+    (run_id,) = nemorun.ok("list", "--quiet").splitlines()
+    assert [each.returncode for each in imports] == [0] * 8
+    assert {out for out, _ in done} == {f"{run_id}\n"}
+    assert sum("there already" in err for _, err in done) == 7
+    assert elsewhere.ok("list", "--quiet") == run_id
+    assert elsewhere("verify", run_id).code == 0
+    assert not [*elsewhere.store.glob("code/.new-*"), *elsewhere.store.glob("runs/.new/*")]
 
 
 def test_no_secret_is_in_the_file_and_what_is_recorded_is(

@@ -370,3 +370,34 @@ def test_collecting_spares_what_a_snapshot_is_to_be_laid_out_from(root: Path, ho
     assert snapshots.unused(home / "code", (), now=later) == [pending(code)]
     laid_out(code)
     assert snapshots.unused(home / "code", {code.hash}, now=later) == [Path(base.path)]
+
+
+def test_a_folder_that_was_moved_away_and_linked_to_is_a_link(
+    root: Path, home: Path, tmp_path: Path
+) -> None:
+    (root / "f").mkdir()
+    (root / "f/a").write_text("one")
+    git(root, "add", "-A")
+    git(root, "commit", "-qm", "two")
+    take(root, home)
+    (root / "f").rename(tmp_path / "away")
+    (root / "f").symlink_to(tmp_path / "away")
+
+    code, whole = take(root, home), take(root, tmp_path / "other", later=False)
+
+    assert pending(code).is_dir()
+    assert (code.hash, code.repositories) == (whole.hash, whole.repositories)
+    assert (laid_out(code) / "f").is_symlink()
+    assert any(each.startswith("f/") for each in code.repositories[0].changed)
+
+
+def test_a_snapshot_that_was_laid_out_and_changed_is_refused(root: Path, home: Path) -> None:
+    take(root, home)
+    (root / "b.py").write_text("new")
+    folder = laid_out(take(root, home))
+    assert take(root, home).path == str(folder)
+    folder.chmod(0o700)
+    replace(folder / "b.py", "evil")
+
+    with pytest.raises(CorruptError, match=r"not what was stored: b\.py"):
+        take(root, home)

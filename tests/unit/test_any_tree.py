@@ -28,6 +28,15 @@ FILES = st.one_of(
     st.tuples(st.sampled_from(["plain", "program"]), st.binary(max_size=50)),
     st.tuples(st.just("plain"), st.just(bytes(200_000))),
 )
+FEW = st.lists(st.sampled_from([b"a", b"b"]), min_size=1, max_size=3).map(b"/".join)
+SHAPES = st.dictionaries(
+    FEW,
+    st.one_of(
+        st.tuples(st.just("link"), st.sampled_from([b"a", b"../b", b"b/a"])),
+        st.tuples(st.sampled_from(["plain", "program"]), st.just(b"a")),
+    ),
+    max_size=4,
+)
 TREES = st.dictionaries(PATHS, FILES, max_size=8)
 Files = Mapping[bytes, tuple[str, bytes]]
 Found = dict[bytes, tuple[str, bytes]]
@@ -97,6 +106,30 @@ def test_what_is_stored_and_sent_is_the_tree(
         for name in list(contents(root))[:gone]:
             os.unlink(os.fsencode(root) + name)  # noqa: PTH108
         fill(root, second)
+
+
+@given(trees=st.lists(SHAPES, min_size=2, max_size=3))
+@settings(
+    max_examples=20, deadline=None, suppress_health_check=[HealthCheck.function_scoped_fixture]
+)
+def test_files_folders_and_links_that_become_each_other_are_taken_as_they_are(
+    tmp_path_factory: pytest.TempPathFactory, trees: list[Files]
+) -> None:
+    folder = tmp_path_factory.mktemp("any")
+    root, home, there = folder / "project", folder / "home", folder / "there"
+    root.mkdir()
+    subprocess.run(["git", "init", "-q"], cwd=root, check=True)
+    for number, files in enumerate(trees):
+        for each in [path for path in root.iterdir() if path.name != ".git"]:
+            each.rename(folder / f"{number}-{each.name}")
+        fill(root, files)
+
+        code = take(root, home)
+
+        assert contents(Path(code.path)) == contents(root)
+        send(code, str(there), LocalTunnel())
+        assert contents(there / code.hash) == contents(root)
+        subprocess.run(["git", "add", "-A"], cwd=root, check=True)
 
 
 def test_who_writes_into_one_snapshot_damages_no_other(tmp_path: Path) -> None:

@@ -4,6 +4,7 @@ import os
 import subprocess
 import time
 from collections.abc import Mapping
+from dataclasses import asdict
 from pathlib import Path
 
 import pytest
@@ -12,11 +13,14 @@ from hypothesis import strategies as st
 
 from nemorun_cli import packagers
 from nemorun_cli.core.jobs import Code
-from nemorun_cli.packagers import again, patches, trees
+from nemorun_cli.packagers import again, fitting, patches, trees
 from nemorun_cli.packagers.trees import stored
 
 NOW = 4e9
-NAMES = st.text(st.sampled_from('ab\n"\t é\udcff\\-*'), min_size=1, max_size=4)
+# Of an empty file in a folder whose name ends in a space, git cannot read its own patch.
+NAMES = st.text(st.sampled_from('ab\n"\t é\udcff\\-*'), min_size=1, max_size=4).filter(
+    lambda name: name == name.strip(" ")
+)
 PATHS = st.lists(NAMES, min_size=1, max_size=3).map("/".join)
 FILES = st.tuples(
     st.one_of(
@@ -27,6 +31,15 @@ FILES = st.tuples(
 )
 TREES = st.dictionaries(PATHS, FILES, max_size=6)
 Files = Mapping[str, tuple[bytes, str]]
+FOLDER: Files = {f"folder/{name}": (b"folder", "plain") for name in "abc"}
+FEW = st.lists(st.sampled_from("abc"), min_size=1, max_size=3).map("/".join)
+SHAPES = st.dictionaries(
+    FEW,
+    st.tuples(
+        st.sampled_from([b"folder", b"../folder"]), st.sampled_from(["plain", "program", "link"])
+    ),
+    max_size=5,
+)
 
 
 def git(folder: Path, *arguments: str) -> bytes:
@@ -44,6 +57,16 @@ def take(root: Path, home: Path, *, now: float = NOW) -> Code:
 def patch_of(code: Code, home: Path, number: int = 0) -> bytes:
     name = code.repositories[number].patch
     return (home / "code/.patches" / name).read_bytes() if name else b""
+
+
+def wrong_with(code: Code, patch: bytes, number: int = 0) -> str | None:
+    """What verification says of such a patch for this code."""
+    tree = stored(Path(code.path))
+
+    def read(path: str) -> bytes:
+        return patches.content(Path(code.path, path), tree.entries[path])
+
+    return fitting.misfit(patch, list(fitting.made(asdict(code), tree, read))[number])
 
 
 def fill(root: Path, files: Files) -> None:
@@ -108,6 +131,38 @@ def test_the_commit_and_the_patch_give_the_snapshot(
     code = take(root, home)
 
     assert code.repositories[0].dirty
+    assert wrong_with(code, patch_of(code, home)) is None
+    assert rebuilt(root, code, patch_of(code, home), folder / "again") == code.hash
+
+
+@given(before=SHAPES, after=SHAPES, staged=st.booleans(), now=st.sampled_from([0, NOW]))
+@settings(
+    max_examples=30, deadline=None, suppress_health_check=[HealthCheck.function_scoped_fixture]
+)
+def test_files_folders_and_links_that_become_each_other_are_in_the_patch(
+    tmp_path_factory: pytest.TempPathFactory,
+    before: Files,
+    after: Files,
+    staged: bool,  # noqa: FBT001
+    now: float,
+) -> None:
+    folder = tmp_path_factory.mktemp("any")
+    root, home = folder / "project", folder / "home"
+    root.mkdir()
+    git(root, "init", "-q")
+    fill(root, {**FOLDER, **before})
+    git(root, "add", "-A")
+    git(root, "commit", "-q", "--allow-empty", "-m", "one")
+    for each in [path for path in root.iterdir() if path.name != ".git"]:
+        each.rename(folder / f"was-{each.name}")
+    fill(root, {**FOLDER, **after})
+    if staged:
+        git(root, "add", "-A")
+
+    code = take(root, home, now=now)
+
+    if code.repositories[0].patch:
+        assert wrong_with(code, patch_of(code, home)) is None
     assert rebuilt(root, code, patch_of(code, home), folder / "again") == code.hash
 
 
@@ -135,6 +190,26 @@ def test_what_is_as_committed_has_no_patch_and_is_clean(root: Path, home: Path) 
         assert (found.dirty, found.patch, found.changed, found.untracked) == (False, None, (), ())
         assert found.branch == "trunk"
         assert found.commit == git(root, "rev-parse", "HEAD").decode().strip()
+
+
+def test_a_folder_that_was_moved_away_and_linked_to_is_told_as_git_does(
+    root: Path, home: Path, tmp_path: Path
+) -> None:
+    (root / "data").mkdir()
+    (root / "data/set.csv").write_text("1,2\n")
+    git(root, "add", ".")
+    git(root, "commit", "-qm", "two")
+    (root / "data").rename(tmp_path / "large-disk")
+    (root / "data").symlink_to(tmp_path / "large-disk")
+
+    code = take(root, home)
+
+    assert (code.repositories[0].changed, code.repositories[0].untracked) == (
+        ("data/set.csv",),
+        ("data",),
+    )
+    assert (Path(code.path) / "data").is_symlink()
+    assert rebuilt(root, code, patch_of(code, home), tmp_path / "again") == code.hash
 
 
 def test_what_was_changed_and_what_is_new_is_told(root: Path, home: Path) -> None:
@@ -181,6 +256,19 @@ def test_line_ends_that_were_repaired_are_as_on_the_disk(root: Path, home: Path)
         code = take(root, home, now=time.time() + 60)
 
         assert (Path(code.path) / "a.py").read_bytes() == expected
+
+
+def test_a_patch_holds_the_bytes_of_the_snapshot_and_not_what_a_filter_makes_of_them(
+    root: Path, home: Path
+) -> None:
+    git(root, "config", "filter.odd.clean", "tr a-z A-Z")
+    (root / ".gitattributes").write_text("*.py filter=odd\n*.txt text\n")
+    for name in ("new.py", "new.txt"):
+        (root / name).write_bytes(b"lines\r\n")
+
+    patch = patch_of(take(root, home), home)
+
+    assert patch.count(b"+lines\r\n") == 2
 
 
 def test_no_hook_of_a_repository_is_started(root: Path, home: Path, tmp_path: Path) -> None:
@@ -240,9 +328,12 @@ def test_in_a_folder_of_a_repository_the_patch_fits_the_whole(root: Path, home: 
     (root / "part/c.py").write_text("c\n")
     (root / "a.py").write_text("not part of it\n")
 
-    patch = patch_of(take(root / "part", home), home)
+    code = take(root / "part", home)
+
+    patch = patch_of(code, home)
 
     assert b"+++ b/part/c.py" in patch
+    assert wrong_with(code, patch) is None
     assert b"a.py" not in patch
 
 
@@ -285,6 +376,12 @@ def test_each_repository_has_a_patch_of_its_own(root: Path, home: Path, tmp_path
     assert module.changed == ("lib.py",)
     assert module.commit == git(library, "rev-parse", "HEAD").decode().strip()
     assert b"+two" in patch_of(code, home, 1)
+    assert wrong_with(code, patch_of(code, home, 1)) is None
+    (root / "module/other.py").touch()
+    (root / "new.py").touch()
+    code = take(root, home)
+    assert [wrong_with(code, patch_of(code, home, each), each) for each in (0, 1)] == [None] * 2
+    assert wrong_with(code, patch_of(code, home, 0), 1) is not None
 
 
 def test_a_submodule_at_another_commit_is_in_no_patch_but_its_own(
