@@ -109,6 +109,14 @@ def summaries(points: Iterable[Point]) -> list[Summary]:
     return [series.summary() for series in found.values()]
 
 
+def by_name(points: Iterable[Point]) -> dict[str, Summary]:
+    """What each metric comes to, on the first rank that has it."""
+    found: dict[str, Summary] = {}
+    for each in sorted(summaries(points), key=lambda each: each.rank):
+        found.setdefault(each.name, each)
+    return found
+
+
 def tracked(entry: Mapping[str, Any]) -> Iterator[Point]:
     """The points of one line that a job has tracked: {time, step, rank, metrics}."""
     values = entry.get("metrics")
