@@ -10,7 +10,8 @@ from typing import TYPE_CHECKING
 from nemorun_cli.actions.wiring import Ports
 from nemorun_cli.core.conditions import UNREAD, Expression, asks_for_none, comparisons, holds
 from nemorun_cli.core.errors import NemorunError, Problem, UsageError
-from nemorun_cli.core.fields import PLACES, Kind, Name, Plain, like
+from nemorun_cli.core.fieldnames import PLACES
+from nemorun_cli.core.fields import Kind, Name, Plain, like
 from nemorun_cli.core.runs import Filter, Run
 from nemorun_cli.core.sorting import Key, ordered
 

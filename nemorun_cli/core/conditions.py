@@ -5,7 +5,8 @@ from collections.abc import Callable, Iterator, Mapping
 from dataclasses import dataclass, field
 from typing import Any, Final
 
-from nemorun_cli.core.fields import TIMES, Kind, Name, Plain
+from nemorun_cli.core.fieldnames import TIMES
+from nemorun_cli.core.fields import Kind, Name, Plain
 from nemorun_cli.core.metrics import number
 
 UNREAD: Final = object()

@@ -1,35 +1,19 @@
 """What can be asked of a run by name: its fields, paths of its config, its metrics."""
 
 import difflib
-from collections.abc import Iterable, Mapping
+from collections.abc import Iterable
 from dataclasses import dataclass
 from enum import StrEnum
 
 from nemorun_cli.core import overrides
 from nemorun_cli.core.errors import UsageError
+from nemorun_cli.core.fieldnames import PLACES, TIMES
 from nemorun_cli.core.overrides import Step, format_path
 
 Plain = str | int | float | bool | None
-_OF_RECORD = (
-    *("id", "name", "recipe", "executor", "profile", "experiment", "created_at", "directory"),
-    *("config_hash", "parent", "host", "user"),
-)
-_OF_STATUS = (
-    *("state", "reason", "reason_detail", "exit_code", "signal", "attempt"),
-    *("started_at", "ended_at", "failing_rank"),
-)
-_OF_RUN = ("tags", "notes", "handle", "observed_at", "stale_since")
-PLACES: Mapping[str, tuple[str, ...]] = {
-    **{name: ("record", name) for name in _OF_RECORD},
-    **{name: ("status", name) for name in _OF_STATUS},
-    **{name: (name,) for name in _OF_RUN},
-    "code_hash": ("record", "code", "hash"),
-}
-"""The fields that a run has in JSON, and where a stored run has each."""
-TIMES = frozenset(name for name in PLACES if name.endswith("_at")) | {"stale_since"}
-"""Those that are seconds since 1970."""
 _SHORT = {name.removesuffix("_at"): name for name in TIMES}
 _SHOWN = 12
+EXAMPLES = 'such as state, optim.lr, table["a.b"] or metric.loss'
 
 
 class Kind(StrEnum):
@@ -54,7 +38,7 @@ class Name:
 def name_of(text: str) -> Name:
     """`state` is a field; `optim.lr` and `config.state` are of the config; `metric.loss`.
 
-    UsageError, which points into the text, for what can be none of them.
+    UsageError for what can be none of them.
     """
     prefix, dot, rest = text.partition(".")
     if prefix == Kind.METRIC and dot and rest:
@@ -82,7 +66,11 @@ def like(name: str, known: Iterable[str]) -> str:
 
 def _steps(text: str) -> tuple[Step, ...]:
     """The path, in which a key is written as a field is wherever it can be."""
-    parsed = overrides.parse(f"{text}=")
+    wrong = UsageError(f"this is no name: {text!r}", hint=EXAMPLES)
+    try:
+        parsed = overrides.parse(f"{text}=")
+    except UsageError:
+        raise wrong from None
     if parsed.selector is not None or parsed.operation != overrides.SET or parsed.text:
-        raise UsageError(f"not a path of a config: {text!r}")
+        raise wrong
     return tuple(Step(name=step.name) for step in parsed.path)

@@ -5,7 +5,8 @@ import re
 from nemorun_cli.core.conditions import NULLS, Comparison, Expression, Joined, Negation
 from nemorun_cli.core.durations import moment
 from nemorun_cli.core.errors import Problem, UsageError
-from nemorun_cli.core.fields import TIMES, Kind, Name, like, name_of
+from nemorun_cli.core.fieldnames import TIMES
+from nemorun_cli.core.fields import EXAMPLES, Kind, Name, like, name_of
 from nemorun_cli.core.jobs import JobState
 
 _DEEPEST = 50
@@ -78,7 +79,7 @@ class _Parser:
 
     def _comparison(self) -> Comparison:
         if self.kind != "word":
-            raise self.wrong("expects a name", hint="such as state, optim.lr or metric.loss")
+            raise self.wrong("expects a name", hint=EXAMPLES)
         name, start, end = self._name(), self.start, self.end
         self.next()
         if self.kind != "sign":

@@ -28,6 +28,9 @@ BATCH = 200
 _RECENT = 16384
 """Bytes at the end of a journal that a new index reads: their writers may not be done yet."""
 _OF_A_RUN = ("runs", "documents", "facts", "tags", "problems")
+_OUTDATED = (
+    "DELETE FROM facts WHERE id IN (SELECT id FROM documents WHERE id = ? AND document != ?)"
+)
 TOUCH = "UPDATE runs SET observed_at = ? WHERE id = ? AND live"
 NEWEST = "ORDER BY runs.stamp DESC, runs.created_at DESC, runs.id DESC"
 
@@ -193,7 +196,7 @@ class Database:
                 self._tell(run_id, (error.message,))
         else:
             if not new:
-                self._forget(run_id, ("facts", "tags", "problems"))
+                self._forget(run_id, ("tags", "problems"))
             self._put(run, seen)
             self._tell(run_id, run.problems)
 
@@ -217,6 +220,7 @@ class Database:
             tuple(row.values()),
         )
         document = (run.id, json.dumps(documents.run_to_json(run)))
+        self._execute(_OUTDATED, document)
         self._execute("INSERT OR REPLACE INTO documents VALUES (?, ?)", document)
         tags = [(run.id, as_text(tag)) for tag in run.tags]
         self._each("INSERT OR IGNORE INTO tags VALUES (?, ?)", tags)

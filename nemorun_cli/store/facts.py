@@ -5,15 +5,18 @@ from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field
 from typing import Any
 
-from nemorun_cli.core.fields import PLACES, Plain
+from nemorun_cli.core.fieldnames import PLACES
+from nemorun_cli.core.fields import Plain
 from nemorun_cli.core.runs import Filter, Run
 from nemorun_cli.store import documents
 from nemorun_cli.store.database import NEWEST, Database
 from nemorun_cli.store.tables import where_of
 
-KEEP = """
-INSERT OR REPLACE INTO facts SELECT id, ?, ? FROM runs WHERE id = ?
-"""
+KEEP = "INSERT OR REPLACE INTO facts SELECT id, ?, ? FROM runs WHERE id = ?"
+OBSERVED = "observed_at"
+"""The field that only the index knows to the last."""
+_EXTRACT = "json_extract(documents.document, {})"
+_KEPT = "LEFT JOIN facts AS {name} ON {name}.id = runs.id AND {name}.kind = ?"
 
 
 @dataclass(kw_only=True, slots=True)
@@ -31,59 +34,52 @@ def select(
 ) -> list[Facts]:
     """The runs that the filter accepts, newest first, without a look at their files."""
     where, values = where_of(wanted)
-    columns = [_column(name) for name in fields]
-    columns += [f"kept{number}.document" for number in range(len(kinds))]
-    joins = [
-        f"LEFT JOIN facts AS kept{number} ON kept{number}.id = runs.id AND kept{number}.kind = ?"
-        for number in range(len(kinds))
-    ]
+    stored = [name for name in fields if name != OBSERVED]
+    # As one JSON array, in which any text is what it was.
+    places = ["$.none", "$.none", *(f"$.{'.'.join(PLACES[name])}" for name in stored)]
+    kept = [f"kept{number}" for number in range(len(kinds))]
+    columns = ["runs.id", "live", "runs.observed_at", _EXTRACT.format(", ".join("?" * len(places)))]
     query = (
-        f"SELECT {', '.join(['runs.id', 'live', *columns])} FROM runs "  # noqa: S608
-        f"CROSS JOIN documents ON documents.id = runs.id {' '.join(joins)} {where} {NEWEST}"
+        f"SELECT {', '.join([*columns, *(f'{each}.document' for each in kept)])} FROM runs "  # noqa: S608
+        "CROSS JOIN documents ON documents.id = runs.id "
+        f"{' '.join(_KEPT.format(name=each) for each in kept)} {where} {NEWEST}"
     )
-    # Half characters of names typed in another encoding come out of JSON as they went in.
-    database.connection.text_factory = lambda data: data.decode("utf-8", "surrogatepass")
-    rows = database.connection.execute(query, (*kinds, *values))
-    last = 2 + len(fields)
+    rows = database.connection.execute(query, (*places, *kinds, *values))
     return [
         Facts(
-            run_id=row[0],
-            live=bool(row[1]),
-            fields=dict(zip(fields, map(_stored, fields, row[2:last]), strict=True)),
+            run_id=run_id,
+            live=bool(live),
+            fields={
+                OBSERVED: observed_at,
+                **dict(zip(stored, map(_plain, json.loads(found)[2:]), strict=True)),
+            },
             known={
                 kind: dict(json.loads(text))
-                for kind, text in zip(kinds, row[last:], strict=True)
+                for kind, text in zip(kinds, texts, strict=True)
                 if text is not None
             },
         )
-        for row in rows
+        for run_id, live, observed_at, found, *texts in rows
     ]
 
 
 def of_run(run: Run, fields: Sequence[str]) -> Facts:
     """The same of a run that was read from its files; nothing else is known of it."""
-    document: Any = {**documents.run_to_json(run), "observed_at": run.observed_at}
-    found: dict[str, Any] = {}
+    document = documents.run_to_json(run)
+    found: dict[str, Any] = {OBSERVED: run.observed_at}
     for name in fields:
-        value = document
-        for step in PLACES[name]:
-            value = value.get(step) if isinstance(value, Mapping) else None
-        found[name] = tuple(value) if isinstance(value, (list, tuple)) else _plain(value)
+        if name != OBSERVED:
+            value: Any = document
+            for step in PLACES[name]:
+                value = value.get(step) if isinstance(value, Mapping) else None
+            found[name] = _plain(value)
     return Facts(run_id=run.id, live=run.live, fields=found)
-
-
-def _column(name: str) -> str:
-    if name == "observed_at":
-        return "runs.observed_at"
-    return f"json_extract(documents.document, '$.{'.'.join(PLACES[name])}')"
-
-
-def _stored(name: str, value: Any) -> Any:  # noqa: ANN401
-    return tuple(json.loads(value)) if name == "tags" else _plain(value)
 
 
 def _plain(value: Any) -> Any:  # noqa: ANN401
     """Nobody has given a text that is empty, and so there is none."""
+    if isinstance(value, (list, tuple)):
+        return tuple(value)
     if isinstance(value, str):
         return str(value) or None
     return value if isinstance(value, (int, float)) else None
