@@ -1,24 +1,40 @@
 """Configure, launch and keep track of machine-learning experiments."""
 
-from collections.abc import Callable
-from typing import Any, TypeVar, overload
+from collections.abc import Callable, Mapping, Sequence
+from typing import Any, NamedTuple, TypeVar, overload
 
 __version__ = "0.1.0"
 
 _Function = TypeVar("_Function", bound=Callable[..., Any])
 
 
+class Reproduces(NamedTuple):
+    """What is to come out the same when a run of a recipe is launched anew."""
+
+    metrics: Mapping[str, float | str] | Sequence[str] = ()
+    """By their last values: names, bit by bit, or `{"loss": 1e-6, "accuracy": "1%"}`, so far apart
+    at most."""
+    files: Sequence[str] = ()
+    """By their content: paths or patterns in the run's working folder."""
+
+
 @overload
 def recipe(function: _Function) -> _Function: ...
 @overload
-def recipe() -> Callable[[_Function], _Function]: ...
-def recipe(function: Any = None) -> Any:
+def recipe(*, reproduces: Reproduces | None = None) -> Callable[[_Function], _Function]: ...
+def recipe(function: Any = None, *, reproduces: Reproduces | None = None) -> Any:
     """Register a function that returns a Fiddle config under its own name.
 
     The function is returned as it is: recipes are found by reading their files, not by running
-    them.
+    them. `reproduces` is what `nemorun reproduce` compares unless it is told what.
     """
-    return function if function is not None else lambda given: given
+
+    def registered(given: Any) -> Any:  # noqa: ANN401
+        if reproduces is not None:  # Fiddle's auto_config has the function inside.
+            getattr(given, "func", given).__reproduces__ = reproduces
+        return given
+
+    return registered if function is None else registered(function)
 
 
 @overload

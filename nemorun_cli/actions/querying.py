@@ -36,6 +36,11 @@ class Query:
     pattern: re.Pattern[str] | None = None
     """Of lines of logs that tell of metrics."""
 
+    def names(self) -> set[Name]:
+        """All that is asked for."""
+        conditions = comparisons(self.where) if self.where else ()
+        return {each.name for each in conditions} | {each.name for each in self.sort}
+
     def asked(self) -> list[tuple[Name, Problem]]:
         """Each name that some run should have, and a problem that points at it."""
         found = [
@@ -78,8 +83,7 @@ class _Selection:
 
     def of(self, wanted: Filter) -> Selected:
         """What is asked for."""
-        conditions = comparisons(self.query.where) if self.query.where else ()
-        names = {each.name for each in conditions} | {each.name for each in self.query.sort}
+        names = self.query.names()
         fields = sorted(each.text for each in names if each.kind is Kind.FIELD)
         kinds = [kind for kind in self.labels if any(each.kind is kind for each in names)]
         found = self.ports.index.facts(wanted, fields, [self.labels[kind] for kind in kinds])

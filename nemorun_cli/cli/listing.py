@@ -84,15 +84,23 @@ def command(  # noqa: PLR0913
 
 
 def _query(where: str | None, sort: Sequence[str], now: float) -> "Query":
+    from dataclasses import replace
+
     from nemorun_cli.actions.querying import Query
+    from nemorun_cli.core.fields import Kind
     from nemorun_cli.core.sorting import key_of
     from nemorun_cli.core.where import parse
 
-    return Query(
+    query = Query(
         text=where or "",
         where=None if where is None else parse(where, now=now),
         sort=tuple(map(key_of, sort)),
     )
+    if not any(name.kind is Kind.METRIC for name in query.names()):
+        return query
+    from nemorun_cli.actions.metrics import chosen_pattern
+
+    return replace(query, pattern=chosen_pattern(None))
 
 
 def _print_json(runs: tuple[Run, ...], total: int) -> None:

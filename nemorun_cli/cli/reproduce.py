@@ -57,8 +57,9 @@ def command(  # noqa: PLR0913
 ) -> int:
     """Launch a run anew, with what was installed then, and tell whether it comes out the same.
 
-    Compared are the last values of its metrics, all of them unless some are named, bit by bit
-    unless a tolerance says how far apart they may be; and files by their content. Exit 0 if all is
+    Compared is what is named, else what the recipe declares, else all metrics: these by their last
+    values, bit by bit unless a tolerance, such as 1e-3 or 1%, says how far apart they may be; files
+    by their content. Exit 0 if all is
     the same, 1 if not, 3 if the environment cannot be built, 10 to 15 if the new run does not
     succeed.
     """
@@ -76,7 +77,14 @@ def command(  # noqa: PLR0913
     )
     ports = wiring.ports()
     (original,) = refresh([run_of(run, ports=ports)], ports=ports).runs
-    expected = reproduce.declared(original, metric or (), file or (), ports=ports)
+    asked = None if metric or file else reproduce.declared(original)
+    if asked is not None:
+        told = ", ".join((*(asked.metrics or ()), *asked.files))
+        output.note(f"compared is what the recipe declares: {told}")
+    else:
+        named = tuple(metric) if metric else None
+        asked = reproduce.Asked(metrics=named, files=tuple(file or ()))
+    expected = reproduce.expected(original, asked, ports=ports)
     fresh = environment is Environment.FRESH
     prepared = reproduce.prepare(
         original, fresh=fresh, around=surroundings(), ports=ports, trust=trust

@@ -174,6 +174,18 @@ def number(told: object) -> float | None:
     return told if isinstance(told, int) else value
 
 
+def tolerance(text: str, value: object) -> float:
+    """How far from this value another one may be: `1e-3`, or `1%` of it.
+
+    ValueError for what is no such number, or a negative one.
+    """
+    share = text.endswith("%")
+    allowed = number(text.removesuffix("%"))
+    if allowed is None or not allowed >= 0:
+        raise ValueError(f"{text!r} is no tolerance")
+    return allowed / 100 * abs(number(value) or 0.0) if share else allowed
+
+
 def _finite(told: object) -> float | None:
     value = number(told)
     return value if value is not None and math.isfinite(value) else None
