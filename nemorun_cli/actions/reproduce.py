@@ -81,14 +81,19 @@ class Asked:
     """`loss`, `loss:1e-3` or `loss:1%`; None for the last value of each."""
     files: tuple[str, ...] = ()
     """Patterns."""
+    left_out: tuple[str, ...] = ()
+    """Those of which no file is there, as of a run that was imported."""
 
 
-def declared(run: Run) -> Asked | None:
+def declared(run: Run, *, ports: Ports) -> Asked | None:
     """What the run's recipe has declared, as it was launched; None if that was nothing."""
     told = (run.record.recipe_source or {}).get("reproduces")
     if not isinstance(told, Mapping):
         return None
-    return Asked(metrics=_texts(told.get("metrics")), files=_texts(told.get("files")))
+    files = _texts(told.get("files"))
+    there = tuple(each for each in files if _has(run, each, ports))
+    left_out = tuple(each for each in files if each not in there)
+    return Asked(metrics=_texts(told.get("metrics")), files=there, left_out=left_out)
 
 
 def expected(run: Run, asked: Asked, *, ports: Ports) -> tuple[Result, ...]:
@@ -190,6 +195,16 @@ def _metric(text: str, known: Mapping[str, Any], run: Run) -> Result:
     except ValueError as error:
         raise UsageError(f"--metric {text}: {error}", hint="such as loss:1e-3 or loss:1%") from None
     return Result(kind="metric", name=name, value=known[name], tolerance=allowed)
+
+
+def _has(run: Run, pattern: str, ports: Ports) -> bool:
+    executor = ports.executor_of(run.record)
+    if run.handle is None or not isinstance(executor, HasFiles):
+        return False
+    try:
+        return any(True for _ in executor.files(run.handle, pattern))
+    except UsageError:  # It has files of some jobs, and not of this one.
+        return False
 
 
 def _files(run: Run, patterns: Sequence[str], ports: Ports) -> dict[str, str]:

@@ -10,7 +10,9 @@ import typer
 from nemorun_cli.cli import output, params, starting
 
 if TYPE_CHECKING:
-    from nemorun_cli.actions.reproduce import Check, Verdict
+    from nemorun_cli.actions.reproduce import Asked, Check, Verdict
+    from nemorun_cli.actions.wiring import Ports
+    from nemorun_cli.core.runs import Run
 
 DIFFERENT = 1
 _SHOWN = 16
@@ -77,13 +79,7 @@ def command(  # noqa: PLR0913
     )
     ports = wiring.ports()
     (original,) = refresh([run_of(run, ports=ports)], ports=ports).runs
-    asked = None if metric or file else reproduce.declared(original)
-    if asked is not None:
-        told = ", ".join((*(asked.metrics or ()), *asked.files))
-        output.note(f"compared is what the recipe declares: {told}")
-    else:
-        named = tuple(metric) if metric else None
-        asked = reproduce.Asked(metrics=named, files=tuple(file or ()))
+    asked = _asked(original, metric, file, ports)
     expected = reproduce.expected(original, asked, ports=ports)
     fresh = environment is Environment.FRESH
     prepared = reproduce.prepare(
@@ -104,6 +100,22 @@ def command(  # noqa: PLR0913
         output.table((), _rows(verdict))
     ended = starting.report(again, how)
     return ended or (0 if verdict.reproduced else DIFFERENT)
+
+
+def _asked(
+    original: "Run", metric: list[str] | None, file: list[str] | None, ports: "Ports"
+) -> "Asked":
+    """What is named, else what the recipe declares, which is told; else all metrics."""
+    from nemorun_cli.actions import reproduce
+
+    declared = None if metric or file else reproduce.declared(original, ports=ports)
+    if declared is None:
+        return reproduce.Asked(metrics=tuple(metric) if metric else None, files=tuple(file or ()))
+    told = ", ".join((*(declared.metrics or ()), *declared.files))
+    output.note(f"compared is what the recipe declares: {told}")
+    if declared.left_out:
+        output.note(f"left out, as its files are not there: {', '.join(declared.left_out)}")
+    return declared
 
 
 def _document(verdict: "Verdict", environment: Environment) -> dict[str, Any]:

@@ -248,6 +248,12 @@ def test_what_a_recipe_declares_is_compared_unless_something_is_named(small: Nem
     assert "declares" not in named.err
     assert "metric\tloss" not in named.out
 
+    for path in small.store.glob("jobs/*/work/model.bin"):
+        path.unlink()
+    without = small("reproduce", run_id, "--environment", "here")
+    assert "left out, as its files are not there: *.bin" in without.err
+    assert "file\t" not in without.out
+
     noisy = small.ok("launch", "--wait", "small", "noise=1e-9")
     code, found = verdict(small, noisy, "--environment", "here")
     assert code == 0
