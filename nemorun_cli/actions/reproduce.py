@@ -20,6 +20,7 @@ from nemorun_cli.actions.wiring import Ports
 from nemorun_cli.core.errors import RefusedError, UnreachableError, UsageError
 from nemorun_cli.core.ids import tail
 from nemorun_cli.core.jobs import Code, JobState
+from nemorun_cli.core.metrics import tolerance
 from nemorun_cli.core.ports import HasFiles
 from nemorun_cli.core.runs import Run
 from nemorun_cli.launchers import active_python
@@ -74,13 +75,34 @@ class Verdict:
         return done and all(each.same for each in self.checks)
 
 
-def declared(
-    run: Run, metric_texts: Sequence[str], patterns: Sequence[str], *, ports: Ports
-) -> tuple[Result, ...]:
-    """What of a run is to come out the same, as it is: `loss` or `loss:1e-3`, and files by pattern.
+@dataclass(frozen=True, kw_only=True)
+class Asked:
+    """What is to come out the same."""
 
-    Where no metric is named, the last value of each. UsageError for a run that has not succeeded,
-    for what it does not have, and if there is nothing to compare.
+    metrics: tuple[str, ...] | None = None
+    """`loss`, `loss:1e-3` or `loss:1%`; None for the last value of each."""
+    files: tuple[str, ...] = ()
+    """Patterns."""
+    left_out: tuple[str, ...] = ()
+    """Those of which no file is there, as of a run that was imported."""
+
+
+def declared(run: Run, *, ports: Ports) -> Asked | None:
+    """What the run's recipe has declared, as it was launched; None if that was nothing."""
+    told = (run.record.recipe_source or {}).get("reproduces")
+    if not isinstance(told, Mapping):
+        return None
+    files = _texts(told.get("files"))
+    there = tuple(each for each in files if _has(run, each, ports))
+    left_out = tuple(each for each in files if each not in there)
+    return Asked(metrics=_texts(told.get("metrics")), files=there, left_out=left_out)
+
+
+def expected(run: Run, asked: Asked, *, ports: Ports) -> tuple[Result, ...]:
+    """What of a run is to come out the same, as it is.
+
+    UsageError for a run that has not succeeded, for what it does not have, and if there is nothing
+    to compare.
     """
     if run.state is not JobState.SUCCEEDED:
         raise UsageError(
@@ -88,9 +110,10 @@ def declared(
             hint="`nemorun wait` waits until it has ended" if run.live else "",
         )
     known = {name: value for name, value in metrics(run, ports=ports).items() if name != _STEP}
-    found = [_metric(text, known, run) for text in metric_texts or known]
-    files = _files(run, patterns, ports)
-    for pattern in patterns:
+    texts = known if asked.metrics is None else asked.metrics
+    found = [_metric(text, known, run) for text in texts]
+    files = _files(run, asked.files, ports)
+    for pattern in asked.files:
         if not _files(run, [pattern], ports):
             raise UsageError(f"{run.id} has left no file {pattern!r} in its working folder")
     found += [Result(kind="file", name=name, value=told) for name, told in files.items()]
@@ -166,24 +189,34 @@ def _environment(run: Run, ports: Ports) -> Recorded | None:
         return None
 
 
+def _texts(told: object) -> tuple[str, ...]:
+    return tuple(each for each in told if isinstance(each, str)) if isinstance(told, list) else ()
+
+
 def _metric(text: str, known: Mapping[str, Any], run: Run) -> Result:
-    name, colon, tolerance = text.rpartition(":")
+    name, colon, apart = text.rpartition(":")
     if text in known or not colon:
-        name, tolerance = text, "0"
+        name, apart = text, "0"
     if name not in known:
         raise UsageError(
             f"{run.id} has tracked no metric {name!r}",
             hint=f"there are: {', '.join(known)}" if known else "it has tracked none",
         )
     try:
-        allowed = float(tolerance)
-    except ValueError:
-        allowed = -1.0
-    if not allowed >= 0:
-        raise UsageError(
-            f"--metric {text}: {tolerance!r} is no tolerance", hint="such as loss:1e-3"
-        )
+        allowed = tolerance(apart, known[name])
+    except ValueError as error:
+        raise UsageError(f"--metric {text}: {error}", hint="such as loss:1e-3 or loss:1%") from None
     return Result(kind="metric", name=name, value=known[name], tolerance=allowed)
+
+
+def _has(run: Run, pattern: str, ports: Ports) -> bool:
+    executor = ports.executor_of(run.record)
+    if run.handle is None or not isinstance(executor, HasFiles):
+        return False
+    try:
+        return any(True for _ in executor.files(run.handle, pattern))
+    except UsageError:  # It has files of some jobs, and not of this one.
+        return False
 
 
 def _files(run: Run, patterns: Sequence[str], ports: Ports) -> dict[str, str]:
