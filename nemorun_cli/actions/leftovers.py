@@ -147,7 +147,8 @@ def _caches(runs: Sequence[Run], store: Store, now: float) -> Iterator[Path]:
     codes = [run.record.code for run in runs if now - run.record.created_at < MONTH]
     roots = {Path(str(code.get("root"))) for code in codes if code is not None}
     used = {str(Digests.of(root, cache).path) for root in roots if root.is_dir()}
-    # `.latest` of a project lies beside its digests.
+    used |= {str(cache / code_hash) for code_hash in _names(runs)[0]}
+    # Beside the digests of a project lies its `.latest`, and of a snapshot there is an `.intact`.
     yield from (path for path in _old(cache, "*", now) if str(path.with_suffix("")) not in used)
     marks = {mark_of(run.record) for run in runs}
     twins = store.home / _TWINS

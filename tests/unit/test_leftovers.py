@@ -159,17 +159,18 @@ def test_caches_stay_while_their_projects_are_there_and_used(
     young = put(store.code / ".cache" / "young", when=time.time())
     for root in (roots[0], roots[2]):
         root.mkdir()
+    intact = [put(store.code / ".cache" / f"{name}.intact") for name in "xy"]
     runs = [made({"hash": "x", "root": str(root)}) for root in roots]
     created = time.time() - 40 * 86400
     runs[2] = replace(runs[2], record=replace(runs[2].record, created_at=created))
 
     told = names(store, Kind.CACHE, *runs)
 
-    going = [*caches[1:], *latest[1:], store.code / ".cache" / ".abc.part"]
+    going = [*caches[1:], *latest[1:], intact[1], store.code / ".cache" / ".abc.part"]
     assert set(told) == {str(path.relative_to(store.home)) for path in going}
     for each in found(store, *runs):
         assert leftovers.discard(each, store=store, now=time.time())
-    assert {*(store.code / ".cache").iterdir()} == {caches[0], latest[0], young}
+    assert {*(store.code / ".cache").iterdir()} == {caches[0], latest[0], intact[0], young}
 
 
 def test_what_tells_of_twins_goes_with_the_last_of_them(store: Store, made: Making) -> None:
