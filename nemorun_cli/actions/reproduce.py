@@ -3,32 +3,26 @@
 import hashlib
 from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass, replace
-from pathlib import Path, PurePath
 from typing import Any
-from urllib.parse import unquote, urlsplit
 
-from nemorun_cli import virtualenvs
-from nemorun_cli.actions import compose
+from nemorun_cli.actions import compose, rebuilding
 from nemorun_cli.actions.difference import Change, changes
 from nemorun_cli.actions.environment import environment_of
 from nemorun_cli.actions.environmentfacts import Recorded, paired
 from nemorun_cli.actions.launch import Label, Prepared
 from nemorun_cli.actions.requests import Request, Surroundings
 from nemorun_cli.actions.show import metrics
-from nemorun_cli.actions.stored import stored_code
 from nemorun_cli.actions.wiring import Ports
-from nemorun_cli.core.errors import RefusedError, UnreachableError, UsageError
+from nemorun_cli.core.errors import UnreachableError, UsageError
 from nemorun_cli.core.ids import tail
-from nemorun_cli.core.jobs import Code, JobState
+from nemorun_cli.core.jobs import JobState
 from nemorun_cli.core.metrics import tolerance
 from nemorun_cli.core.ports import HasFiles
 from nemorun_cli.core.runs import Run
 from nemorun_cli.launchers import active_python
-from nemorun_cli.store import snapshots
 
 LOCAL = "local"
 _STEP = "step"
-_PIP = ("pip",)
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -154,9 +148,8 @@ def prepare(  # noqa: PLR0913
     elif not fresh:
         request = replace(request, settings=(f"python={active_python(around.environ)}",))
     else:
-        wanted, left_out = _wanted(run, ports)
+        python, left_out = rebuilding.python_of(run, ports=ports, tell=tell)
         notices += left_out
-        python = _built(wanted, ports, tell)
         request = replace(request, settings=(f"python={python}",))
         if record.argv is not None:
             path = f"{python.parent}:{around.environ.get('PATH', '')}"
@@ -251,70 +244,3 @@ def _is_same(before: object, after: object, tolerance: float) -> bool:
     if isinstance(before, (int, float)) and isinstance(after, (int, float)):
         return before == after or abs(before - after) <= tolerance
     return before == after
-
-
-def _wanted(run: Run, ports: Ports) -> tuple[virtualenvs.Wanted, list[str]]:
-    """The environment that was recorded, and what of it cannot be built again."""
-    found = environment_of(run, ports=ports)
-    if found is None or not (found.get("python") or {}).get("version"):
-        raise RefusedError(
-            f"the environment of {run.id} was not recorded",
-            hint="`--environment here` uses what is installed here",
-        )
-    code = stored_code(run, ports=ports)
-    packages: dict[str, str] = {}
-    folders: list[str] = []
-    notices: list[str] = []
-    for each in found.get("packages") or ():
-        name, folder = each["name"], each.get("editable")
-        if name in _PIP:
-            continue
-        if not folder or name == virtualenvs.OWN:
-            packages[name] = _asked(each)
-        elif code is not None and (inside := _in_snapshot(code, folder)):
-            folders += () if set(inside) & set(code.imports) else inside
-        else:
-            notices.append(f"left out, as its code is not in the snapshot: {name} ({folder})")
-    python = found["python"]
-    wanted = virtualenvs.Wanted(
-        python=python["version"],
-        executable=str(python.get("executable") or ""),
-        packages=packages,
-        folders=tuple(str(Path(code.path, each)) for each in folders) if code else (),
-    )
-    return wanted, notices
-
-
-def _built(wanted: virtualenvs.Wanted, ports: Ports, tell: Callable[[str], None]) -> Path:
-    """The interpreter of such an environment, which stays for a month at least."""
-    place = virtualenvs.place(wanted, ports.store.home)
-    if not snapshots.claim(place.folder):
-        count = len(wanted.packages)
-        tell(
-            f"building an environment of {count} package{'' if count == 1 else 's'} "
-            f"with Python {place.version}, which may take minutes"
-        )
-        virtualenvs.build(place, now=ports.clock())
-        snapshots.claim(place.folder)
-    return place.python
-
-
-def _asked(package: Mapping[str, Any]) -> str:
-    """What to ask pip for: this version, or what it was installed from, where that is there."""
-    url = package.get("url") or ""
-    path = url.removeprefix("file://")
-    if url and (path == url or Path(path).exists()):
-        return f" @ {url}"
-    return f"=={package['version']}"
-
-
-def _in_snapshot(code: Code, url: str) -> list[str]:
-    """Where in the stored code a package lies that was used from a folder; paths in it."""
-    folder = Path(unquote(urlsplit(url).path)).resolve()
-    parts = [(code.root, ""), *((each.root, each.place) for each in code.repositories)]
-    for root, place in ((Path(root).resolve(), place) for root, place in parts):
-        if folder.is_relative_to(root):
-            inside = PurePath(place, folder.relative_to(root))
-            found = [str(each) for each in (inside / "src", inside)]
-            return [each for each in found if Path(code.path, each).is_dir()]
-    return []

@@ -55,8 +55,11 @@ def test_a_killed_launcher_does_not_leave_a_run_running_for_ever(
 
 
 def test_a_failed_parent_stops_its_child(nemorun: Nemorun) -> None:
-    parent = launch(nemorun, "command", "--", "sh", "-c", "sleep 0.5; exit 1")
+    go = nemorun.home / "go"
+    fail = f"until [ -e '{go}' ]; do sleep 0.05; done; exit 1"
+    parent = launch(nemorun, "command", "--", "sh", "-c", fail)
     child = launch(nemorun, "--after", parent, "command", "--", "touch", "started")
+    go.touch()
 
     assert nemorun("wait", child).code == 11
     assert nemorun.json("status", child)["run"]["reason"] == "dependency"  # type: ignore[index]
