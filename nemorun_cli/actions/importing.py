@@ -17,7 +17,7 @@ from nemorun_cli.archives.reading import Archive
 from nemorun_cli.core.errors import RefusedError
 from nemorun_cli.core.runs import RunRecord
 from nemorun_cli.core.sizes import closely
-from nemorun_cli.packagers import copying
+from nemorun_cli.packagers import copying, patches
 from nemorun_cli.store import layout, origins, snapshots
 
 GIBIBYTE = 2**30
@@ -67,9 +67,10 @@ def import_(path: Path, allowed: Allowed, *, ports: Ports) -> Imported:
                 fill = partial(unpacking.unpack_code, archive, code_hash)
                 copying.receive(code_hash, ports.store.code, fill, now=ports.clock())
                 snapshots.touch(ports.store.code / code_hash)
-        for name in manifest.patches():
-            write = partial(unpacking.unpack_patch, archive, name)
-            copying.receive_patch(name, ports.store.code, write, now=ports.clock())
+            for name in manifest.patches():
+                write = partial(unpacking.unpack_patch, archive, name)
+                copying.receive_patch(name, ports.store.code, write, now=ports.clock())
+                snapshots.touch(ports.store.code / patches.FOLDER / name)
         for run_id in manifest.runs:
             if run_id not in present and not _adopted(archive, run_id, ports):
                 present.add(run_id)
