@@ -1,17 +1,25 @@
 """Configure, launch and keep track of machine-learning experiments."""
 
-from collections.abc import Callable
-from typing import Any, TypeVar, overload
+from __future__ import annotations
+
+TYPE_CHECKING = False  # That of `typing` takes milliseconds, in which nobody expects an interrupt.
+if TYPE_CHECKING:
+    from collections.abc import Callable
+    from typing import Any, TypeVar, overload
+
+    _Function = TypeVar("_Function", bound=Callable[..., Any])
 
 __version__ = "0.1.0"
 
-_Function = TypeVar("_Function", bound=Callable[..., Any])
+
+if TYPE_CHECKING:
+
+    @overload
+    def recipe(function: _Function) -> _Function: ...
+    @overload
+    def recipe() -> Callable[[_Function], _Function]: ...
 
 
-@overload
-def recipe(function: _Function) -> _Function: ...
-@overload
-def recipe() -> Callable[[_Function], _Function]: ...
 def recipe(function: Any = None) -> Any:
     """Register a function that returns a Fiddle config under its own name.
 
@@ -21,10 +29,14 @@ def recipe(function: Any = None) -> Any:
     return function if function is not None else lambda given: given
 
 
-@overload
-def factory(function: _Function) -> _Function: ...
-@overload
-def factory() -> Callable[[_Function], _Function]: ...
+if TYPE_CHECKING:
+
+    @overload
+    def factory(function: _Function) -> _Function: ...
+    @overload
+    def factory() -> Callable[[_Function], _Function]: ...
+
+
 def factory(function: Any = None) -> Any:
     """Register a function that returns a part of a config, to be chosen by name: `optim=adamw`."""
     return function if function is not None else lambda given: given

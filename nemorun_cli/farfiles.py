@@ -31,7 +31,7 @@ exit 0
 _READ = r"""
 cd "$folder" 2>/dev/null && [ -f "$path" ] || exit 44
 case $(readlink -f -- "$path") in "$(pwd -P)"/*) ;; *) exit 44 ;; esac
-tail -c "+$((offset + 1))" -- "$path" | head -c "$chunk"
+dd if="$path" iflag=skip_bytes,count_bytes skip="$offset" count="$chunk" bs=1M status=none
 """
 _TAIL = r"""
 tail -n "$tail" -- "$path" 2>/dev/null
@@ -39,9 +39,7 @@ exit 0
 """
 _SIZES = r"""
 cd "$folder" 2>/dev/null || exit 0
-while read -r key; do
-    [ ! -d "$key" ] || du -sb -- "$key" 2>/dev/null
-done
+tr '\n' '\0' | du -s -B1 --files0-from=- 2>/dev/null
 exit 0
 """
 _MISSING = 44
@@ -56,7 +54,10 @@ def listed(tunnel: Tunnel, work: str, pattern: str) -> Iterator[JobFile]:
 
 
 def content(tunnel: Tunnel, work: str, path: str, *, offset: int = 0) -> Iterator[bytes]:
-    """As `workfiles.content`, one trip for each eight megabytes."""
+    """As `workfiles.content`, one trip for each eight megabytes.
+
+    UnreachableError for a file that is there and cannot be read, be it in the midst of it.
+    """
     if not inside(path):
         raise missing(work, path)
     while True:
@@ -90,7 +91,10 @@ def objects(
 
 
 def sizes(tunnel: Tunnel, folder: str, keys: Iterable[str]) -> dict[str, int]:
-    """Bytes in each of these folders below `folder` that is there, in one trip."""
+    """Bytes on the disk of each of these folders below `folder` that is there, in one trip.
+
+    What has names in several of them counts once.
+    """
     data = "".join(f"{key}\n" for key in keys).encode()
     finished = tunnel.run(_named(_SIZES, folder=folder), data=data, timeout=_PATIENCE)
     rows = (line.split("\t") for line in finished.out.decode(errors="replace").splitlines())

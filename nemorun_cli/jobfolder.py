@@ -116,8 +116,9 @@ def read_lines(path: Path, *, tail: int | None = None) -> Iterator[dict[str, Any
 
 
 def sizes(folder: Path, keys: Iterable[str]) -> dict[str, int]:
-    """Bytes in each of these folders that is there; what links lead to is elsewhere."""
-    return {key: disk.bytes_in(folder / key) for key in keys if (folder / key).is_dir()}
+    """Bytes that come free with each of these folders that is there, when all of them go."""
+    found = [key for key in keys if (folder / key).is_dir()]
+    return dict(zip(found, disk.freed(folder / key for key in found), strict=True))
 
 
 def _text(path: Path) -> str:

@@ -23,6 +23,17 @@ def find_root(start: Path, *, home: Path) -> Path | None:
     return None
 
 
+def passed_over(start: Path, *, home: Path) -> Path | None:
+    """The folder that looks like a project where `find_root` finds none: it is not trusted."""
+    ends = (home, home.resolve(), Path(start.anchor))
+    for folder in (start, *start.parents):
+        if folder in ends:
+            return None
+        if any((folder / name).exists() for name in MARKERS):
+            return folder
+    return None
+
+
 def home_folder(environ: Mapping[str, str] = os.environ) -> Path:
     """NEMORUN_HOME, else `nemorun` in XDG_STATE_HOME, else `~/.local/state/nemorun`."""
     if chosen := environ.get("NEMORUN_HOME"):

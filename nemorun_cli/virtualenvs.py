@@ -10,22 +10,36 @@ import subprocess
 import sys
 from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass
-from importlib import metadata
 from pathlib import Path
 
 from nemorun_cli.core.errors import RefusedError, StoreError
 
 OWN = "nemorun-cli"
 """This distribution itself, which no index has."""
+FOLDER = "environments"
+"""Where they lie, in the store."""
 _OWN_FOLDERS = ("nemorun_cli", "nemorun_recipes")
+_CACHE = "__pycache__"
 _STAGE = ".new-"
 _DAY = 86400.0
 _NOT_INHERITED = ("PYTHONPATH", "PYTHONHOME", "VIRTUAL_ENV", "__PYVENV_LAUNCHER__")
 _VERSION = "import platform; print(platform.python_version())"
 _WANTING = re.compile(
-    r"(?:requirement|found for|wheel for|install|metadata for) ([\w.-]+==[^\s(]+)"
+    r"(?:requirement|found for|wheels? for|install|metadata for|build) ([\w.-]+(?:==[^\s(,]+)?)"
 )
 _HINT = "`--environment here` uses this machine's, and tells what differs"
+_CURES = (
+    (r"Retrying \(|Connection|timed out", "the index does not answer: try again, or see PIP_PROXY"),
+    (
+        "[Ff]ailed (?:building|to build)|subprocess-exited-with-error|Could not build",
+        "there is no wheel of it for this Python: install what it takes to build it",
+    ),
+    (
+        "No matching distribution",
+        "`pip config list` shows the indexes that pip asks, PIP_EXTRA_INDEX_URL adds one",
+    ),
+)
+"""What in pip's words tells what would help, the most telling first."""
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -42,28 +56,65 @@ class Wanted:
     """Further places to import from."""
 
 
-def build(wanted: Wanted, home: Path, *, now: float) -> Path:
-    """The interpreter of an environment with exactly these packages, built once and kept.
+@dataclass(frozen=True, kw_only=True)
+class Place:
+    """Where an environment lies, or is to be built."""
+
+    wanted: Wanted
+    base: str
+    """The interpreter it is made with."""
+    version: str
+    folder: Path
+
+    @property
+    def python(self) -> Path:
+        """The environment's own interpreter."""
+        return self.folder / "bin" / "python"
+
+
+def place(wanted: Wanted, home: Path) -> Place:
+    """Where the environment with exactly these packages belongs; whether it is there, or not yet.
+
+    RefusedError when there is no such Python.
+    """
+    base, version = _interpreter(wanted)
+    folder = home / FOLDER / fingerprint(wanted, version)
+    return Place(wanted=wanted, base=base, version=version, folder=folder)
+
+
+def build(at: Place, *, now: float) -> None:
+    """Build an environment in its place, unless it is there.
 
     Built under another name, and complete once it is there; built twice at once it is the same.
-    RefusedError, and no environment, when there is no such Python or a package cannot be installed.
+    RefusedError, and no environment, when a package cannot be installed.
     """
-    python, version = _interpreter(wanted)
-    folder = home / "environments" / fingerprint(wanted, version)
-    if not folder.is_dir():
-        _build(wanted, python, folder, now)
-    os.utime(folder, (now, now))
-    return folder / "bin" / "python"
+    if not at.folder.is_dir():
+        _build(at.wanted, at.base, at.folder, now)
 
 
 def fingerprint(wanted: Wanted, version: str) -> str:
-    """The same for environments that hold the same."""
-    packages = {
-        **wanted.packages,
-        **({OWN: metadata.version(OWN)} if OWN in wanted.packages else {}),
-    }
+    """The same for environments that hold the same; nemorun itself counts by its files."""
+    packages = {**wanted.packages, **({OWN: _own_digest()} if OWN in wanted.packages else {})}
     whole = [version, sorted(packages.items()), sorted(wanted.folders)]
     return hashlib.sha256(json.dumps(whole).encode()).hexdigest()
+
+
+def _own_digest() -> str:
+    """A hash of what is copied of ourselves: the version alone does not tell a changed one."""
+    whole = hashlib.sha256()
+    for name in _OWN_FOLDERS:
+        for folder in _own(name):
+            for path in sorted(folder.rglob("*")):
+                if path.is_file() and _CACHE not in path.parts:
+                    inner = hashlib.sha256(path.read_bytes()).hexdigest()
+                    whole.update(os.fsencode(f"{name}/{path.relative_to(folder)}\0{inner}\0"))
+    return whole.hexdigest()
+
+
+def _own(name: str) -> list[Path]:
+    """The folders of one of our own packages, as it is here."""
+    spec = importlib.util.find_spec(name)
+    return [Path(each) for each in (spec and spec.submodule_search_locations) or ()]
 
 
 def _interpreter(wanted: Wanted) -> tuple[str, str]:
@@ -127,24 +178,23 @@ def _install(wanted: Wanted, stage: Path) -> None:
     (site,) = stage.glob("lib/python*/site-packages")
     if OWN in wanted.packages:
         for name in _OWN_FOLDERS:
-            _copy(name, site / name)
+            for folder in _own(name):
+                shutil.copytree(folder, site / name, ignore=shutil.ignore_patterns(_CACHE))
     if wanted.folders:
         (site / "nemorun-code.pth").write_text("".join(f"{each}\n" for each in wanted.folders))
 
 
 def _refused(told: str) -> RefusedError:
-    """What pip says of the package that it could not install."""
-    errors = [line.removeprefix("ERROR: ") for line in told.splitlines() if "ERROR:" in line]
+    """What pip says of the package that it could not install, and what may help."""
+    lines = [line.strip() for line in told.splitlines() if line.strip()]
+    errors = [line.removeprefix("ERROR: ") for line in lines if line.startswith("ERROR:")]
     package = next((found.group(1) for each in errors if (found := _WANTING.search(each))), None)
-    why = errors[0] if errors else (told.strip().splitlines() or ["pip does not say why"])[-1]
-    return RefusedError(f"cannot install {package or 'the recorded packages'}: {why}", hint=_HINT)
-
-
-def _copy(name: str, target: Path) -> None:
-    """One of our own packages, as it is here."""
-    spec = importlib.util.find_spec(name)
-    for folder in (spec and spec.submodule_search_locations) or ():
-        shutil.copytree(folder, target, ignore=shutil.ignore_patterns("__pycache__"))
+    why = errors[0] if errors else (lines or ["pip does not say why"])[-1]
+    help_ = next((hint for sign, hint in _CURES if re.search(sign, told)), "")
+    return RefusedError(
+        f"cannot install {package or 'the recorded packages'}: {why}",
+        hint="; ".join(filter(None, (help_, _HINT))),
+    )
 
 
 def _rename_within(stage: Path, folder: Path) -> None:

@@ -127,6 +127,12 @@ def living(run_id: str, word: str = "") -> list[int]:
     return found
 
 
+def waits(process: subprocess.Popen[str]) -> bool:
+    """Whether a process waits for a lock."""
+    lines = Path("/proc/locks").read_text().splitlines()
+    return any("->" in line and str(process.pid) in line.split() for line in lines)
+
+
 def require(name: str, *, there: bool, why: str) -> None:
     """Skip a test whose back-end is not there; fail it where back-ends are required."""
     if there:

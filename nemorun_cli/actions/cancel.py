@@ -8,12 +8,13 @@ from dataclasses import dataclass
 from nemorun_cli.actions.observe import Refresh, refresh
 from nemorun_cli.actions.wait import pause
 from nemorun_cli.actions.wiring import Ports, resources_of
-from nemorun_cli.core.errors import NemorunError, StoreError
+from nemorun_cli.core.errors import NemorunError
 from nemorun_cli.core.ports import CanCancelTogether, Executor
 from nemorun_cli.core.runs import Run
 
 MARGIN = 15.0
 """Seconds beyond the grace period after which a live run counts as a survivor."""
+_EVENT = "cancel"
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -45,7 +46,9 @@ def cancel(
     """
     seen = refresh(runs, ports=ports, mode=Refresh.NOW)
     problems = list(seen.problems)
-    unasked = _ask([run for run in seen.runs if run.live], ports)
+    asked = [run for run in seen.runs if run.live]
+    _note(asked, ports)
+    unasked = _ask(asked, ports)
     problems += [f"{run_id}: {message}" for run_id, message in unasked.items()]
     current = seen.runs
     if verify:
@@ -74,6 +77,18 @@ def _again(runs: Sequence[Run], ports: Ports) -> tuple[Run, ...]:
     return current
 
 
+def is_asked(run: Run, *, ports: Ports) -> bool:
+    """Whether somebody has ever asked the run to end, with or without success."""
+    return any(entry.get("event") == _EVENT for entry in ports.store.events(run.id))
+
+
+def _note(runs: Sequence[Run], ports: Ports) -> None:
+    """Tell who might wait for these runs, before they are asked to end."""
+    for run in runs:
+        with suppress(NemorunError):
+            ports.store.event(run.id, _EVENT, now=ports.clock())
+
+
 def _ask(runs: Sequence[Run], ports: Ports) -> dict[str, str]:
     """Ask these runs to end, those of one place together; which could not be asked, and why."""
     unasked: dict[str, str] = {}
@@ -89,11 +104,11 @@ def _ask(runs: Sequence[Run], ports: Ports) -> dict[str, str]:
             continue
         together = isinstance(executor, CanCancelTogether)
         for part in [group] if together else [[run] for run in group]:
-            unasked.update(_ask_one(executor, part, ports))
+            unasked.update(_ask_one(executor, part))
     return unasked
 
 
-def _ask_one(executor: Executor, runs: Sequence[Run], ports: Ports) -> Iterator[tuple[str, str]]:
+def _ask_one(executor: Executor, runs: Sequence[Run]) -> Iterator[tuple[str, str]]:
     handles = [run.handle for run in runs if run.handle is not None]
     try:
         if isinstance(executor, CanCancelTogether):
@@ -102,10 +117,6 @@ def _ask_one(executor: Executor, runs: Sequence[Run], ports: Ports) -> Iterator[
             executor.cancel(handles[0])
     except NemorunError as error:
         yield from ((run.id, error.message) for run in runs)
-        return
-    for run in runs:
-        with suppress(StoreError):  # History alone.
-            ports.store.event(run.id, "cancel", now=ports.clock())
 
 
 def _patience(run: Run, ports: Ports) -> float:

@@ -1,21 +1,23 @@
 """From a typed command line, or an earlier run, to a run that is settled in every detail."""
 
 from collections.abc import Callable, Mapping, Sequence
+from contextlib import suppress
 from dataclasses import asdict, fields, replace
 from pathlib import Path
 from typing import Any
 
-from nemorun_cli import executors, packagers, settings
+from nemorun_cli import executors, packagers, settings, virtualenvs
 from nemorun_cli.actions import contents, scope, settle
 from nemorun_cli.actions.launch import Content, Prepared, prepare
 from nemorun_cli.actions.requests import Request, Surroundings
-from nemorun_cli.actions.stored import plan_of, stored_code, typed_settings
+from nemorun_cli.actions.stored import plan_of, stored_code, typed_settings, use
 from nemorun_cli.actions.wiring import Ports
 from nemorun_cli.core.errors import CorruptError, RefusedError, UsageError
 from nemorun_cli.core.jobs import Code
 from nemorun_cli.core.ports import LaysOutCode
 from nemorun_cli.core.runs import Run
 from nemorun_cli.packagers.companions import Also
+from nemorun_cli.roots import passed_over
 from nemorun_cli.store import origins, snapshots
 
 EVERYTHING = "*"
@@ -42,7 +44,7 @@ def snapshot(ports: Ports) -> Packager:
                 only=only,
                 also=also,
             )
-            snapshots.touch(Path(code.path))
+            use(code, store.code)
         return code
 
     return take
@@ -100,7 +102,7 @@ def rerun(run: Run, request: Request, around: Surroundings, *, ports: Ports) -> 
 
     Targets are imported from the stored code, never from here. NotFoundError when that is gone,
     CorruptError when it is not what it was; UsageError for a run that was imported, unless its code
-    is trusted.
+    is trusted, and for one whose executor is not known here, unless another is asked for.
     """
     record = run.record
     refuse_foreign(run, trust=request.trust, ports=ports)
@@ -110,7 +112,8 @@ def rerun(run: Run, request: Request, around: Surroundings, *, ports: Ports) -> 
             f"the code of {run.id} in the store is not what it was: {code.path}",
             hint=f"delete that folder, and launch {record.recipe} again from its project",
         )
-    executor = request.executor or record.profile or record.executor
+    choice = choice_for(run, request.executor, around)
+    executor = choice.profile or choice.executor
     typed, left = _carried(run, executor, around)
     again = replace(
         request,
@@ -147,6 +150,26 @@ def rerun(run: Run, request: Request, around: Surroundings, *, ports: Ports) -> 
     return replace(prepared, notices=(*notices, *prepared.notices))
 
 
+def choice_for(run: Run, asked: str | None, around: Surroundings) -> settings.Choice:
+    """Where a run is launched again: as it was, unless something else is asked for.
+
+    UsageError when what it was launched on is not known here.
+    """
+    record = run.record
+    name = asked or record.profile or record.executor
+    choice = settings.choose(settings.load(environ=around.environ, root=around.root), name)
+    known = choice.executor in executors.BUILT_IN or choice.executor in executors.plug_ins()
+    if asked is None and not known:
+        kind = record.executor
+        raise UsageError(
+            f"{run.id} was launched on {name!r}, and there is no such executor or profile here",
+            hint=f"-e {kind} launches it on {kind}, without the settings of that profile"
+            if kind != name
+            else "-e NAME launches it elsewhere",
+        )
+    return choice
+
+
 def refuse_foreign(run: Run, *, trust: bool, ports: Ports) -> None:
     """UsageError for a run that was imported, unless what came with it is trusted."""
     if not trust and origins.imported(ports.store.home, run.id):
@@ -174,6 +197,7 @@ def _settled(
     found = settings.resolve(chosen, choice, (kind, kind.Resources), request.settings)
     values = {name: each.value for name, each in found.items()}
     executor = settle.executor_from(kind, values, ports.store.home)
+    _use_environment(values.get("python"), ports)
     env, secrets = settle.environment(request.env, request.secrets, around.environ)
     return settle.Settled(
         executor=executor,
@@ -184,6 +208,14 @@ def _settled(
         secrets=secrets,
         after=settle.parents(request.label.after, executor, ports=ports),
     )
+
+
+def _use_environment(python: str | None, ports: Ports) -> None:
+    """Have an environment that `reproduce` has built stay, if this is its interpreter."""
+    folder = Path(python or "").parent.parent
+    with suppress(OSError):
+        if folder.parent.samefile(ports.store.home / virtualenvs.FOLDER):
+            snapshots.claim(folder)
 
 
 def _links(root: Path, code: Code, names: tuple[str, ...]) -> dict[str, str]:
@@ -199,10 +231,15 @@ def _links(root: Path, code: Code, names: tuple[str, ...]) -> dict[str, str]:
 
 def _no_project(content: Content, around: Surroundings, own_file: Path | None) -> str:
     if content.argv is not None:
-        return f"no project here: it runs in {around.cwd}, on files that may still change"
-    if own_file is None:
-        return "no project here: the job uses the recipe as it is installed"
-    return f"no project here: of your code only {own_file.name} goes with the job"
+        told = f"it runs in {around.cwd}, on files that may still change"
+    elif own_file is None:
+        told = "the job uses the recipe as it is installed"
+    else:
+        told = f"of your code only {own_file.name} goes with the job"
+    home = Path(around.environ.get("HOME") or "/")
+    if folder := passed_over(around.cwd, home=home):
+        told += f"; {folder} would be one, if it were yours and nobody else could write to it"
+    return f"no project here: {told}"
 
 
 def _variables(environment: Mapping[str, Any]) -> list[str]:

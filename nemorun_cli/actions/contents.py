@@ -16,23 +16,25 @@ if TYPE_CHECKING:
     from nemorun_cli.config.recipe import Changes, Resolved
 
 COMMAND = "command"
+STDIN = "-"
 
 
 def of_recipe(recipe: str, request: Request, around: Surroundings) -> tuple[Content, Path | None]:
     """What to execute, and the recipe's own file where that is all that travels."""
     if recipe == COMMAND:
         _refuse_files(request, "a command line has no config")
-        if not request.arguments:
+        argv = (*request.arguments, *request.later)
+        if not argv:
             raise UsageError(
                 "the recipe 'command' needs a command line",
                 hint="nemorun launch command -- python train.py --lr 3e-4",
             )
-        return Content(recipe=COMMAND, argv=request.arguments), None
+        return _typed(Content(recipe=COMMAND, argv=argv), request, around), None
     from nemorun_cli.config.recipe import resolve
 
     outlines = home_folder(around.environ)
     resolved = resolve(recipe, _changes(request, around), root=around.root, outlines=outlines)
-    return _from(resolved, request), resolved.own_file
+    return _typed(_from(resolved, request), request, around), resolved.own_file
 
 
 def of_run(
@@ -58,14 +60,36 @@ def of_run(
         recipe=record.recipe,
         source=record.recipe_source,
         overrides=(*record.overrides, *request.arguments),
-        files=(*record.files, *request.files),
+        files=(*record.files, *(_named(name, record.folder, around) for name in request.files)),
+        folder=record.folder,
     )
 
 
 def _changes(request: Request, around: Surroundings) -> "Changes":
     from nemorun_cli.config.recipe import Changes
 
-    return Changes(arguments=request.arguments, files=request.files, cwd=around.cwd)
+    return Changes(
+        arguments=request.arguments,
+        files=request.files,
+        cwd=request.folder or around.cwd,
+        then=Changes(arguments=request.later, cwd=around.cwd) if request.later else None,
+    )
+
+
+def _typed(content: Content, request: Request, around: Surroundings) -> Content:
+    """The content with what else was typed, and where."""
+    return replace(content, include_repos=request.include_repos, folder=_folder(around))
+
+
+def _folder(around: Surroundings) -> str:
+    return str(around.cwd if around.root is None else around.cwd.relative_to(around.root))
+
+
+def _named(name: str, folder: str, around: Surroundings) -> str:
+    """The name of a file as it has to be from another folder."""
+    if name == STDIN or folder == _folder(around):
+        return name
+    return str(around.cwd / Path(name).expanduser())
 
 
 def _from(resolved: "Resolved", request: Request) -> Content:
@@ -74,7 +98,7 @@ def _from(resolved: "Resolved", request: Request) -> Content:
         config=resolved.text,
         config_hash=resolved.config_hash,
         origins=resolved.origins,
-        overrides=request.arguments,
+        overrides=(*request.arguments, *request.later),
         files=request.files,
         source=resolved.source,
         notices=resolved.notices,

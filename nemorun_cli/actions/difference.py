@@ -7,6 +7,7 @@ from typing import Any
 
 from nemorun_cli.actions.codediff import FileChange, file_changes
 from nemorun_cli.actions.environmentfacts import paired
+from nemorun_cli.actions.fitting import Unfit
 from nemorun_cli.actions.sides import Section, Side
 from nemorun_cli.config.diff import differences
 from nemorun_cli.config.explain import explain
@@ -45,11 +46,13 @@ class Comparison:
     environment: tuple[Change, ...] | None = None
     settings: tuple[Change, ...] | None = None
     results: tuple[Change, ...] | None = None
+    unfit: tuple[Unfit, ...] = ()
+    """What of one side would be refused on the other, which is without it."""
 
     @property
     def different(self) -> bool:
         """Whether what was launched differs; how it went does not count."""
-        return any((self.config, self.code, self.environment, self.settings))
+        return any((self.config, self.code, self.environment, self.settings, self.unfit))
 
 
 def compare(before: Side, after: Side, sections: Sequence[Section]) -> Comparison:
@@ -61,10 +64,13 @@ def compare(before: Side, after: Side, sections: Sequence[Section]) -> Compariso
         Section.SETTINGS: lambda: changes(before.settings, after.settings),
         Section.RESULTS: lambda: changes(before.results, after.results),
     }
-    return Comparison(**{each.value: made[each]() for each in sections})
+    found = {each.value: made[each]() for each in sections}
+    return Comparison(**found, unfit=(*before.unfit, *after.unfit))
 
 
-def _config(before: Side, after: Side) -> tuple[ConfigChange, ...]:
+def _config(before: Side, after: Side) -> tuple[ConfigChange, ...] | None:
+    if before.unmade or after.unmade:
+        return None
     if before.config is None or after.config is None:
         told = _called(before), _called(after)
         whole = ConfigChange(

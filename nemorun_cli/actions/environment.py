@@ -7,7 +7,7 @@ from typing import Any
 
 from nemorun_cli.actions.wiring import Ports
 from nemorun_cli.core import environments
-from nemorun_cli.core.errors import NemorunError, StoreError
+from nemorun_cli.core.errors import NemorunError, NotFoundError, StoreError
 from nemorun_cli.core.ports import HasEnvironment
 from nemorun_cli.core.runs import Run
 
@@ -45,7 +45,7 @@ def keep(run: Run, *, ports: Ports) -> dict[str, Any] | None:
     if whole["image"] is None and isinstance(image := run.record.resources.get("image"), str):
         whole["image"] = image
     if whole["python"] is not None or not run.live:  # An image alone may be all that comes.
-        with suppress(StoreError):
+        with suppress(StoreError, NotFoundError):  # It may have been deleted meanwhile.
             ports.store.keep(run.id, NAME, json.dumps(whole))
     return whole
 

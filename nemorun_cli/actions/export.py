@@ -67,9 +67,11 @@ def to_file(
 ) -> Exported:
     """The same, to a file that is there whole or not at all, and that you alone can read.
 
-    UsageError for one that is there already, unless with `force`.
+    UsageError for one that is there already, unless with `force`, or in a folder that is not.
     """
-    if path.exists() and not force:
+    if not path.parent.is_dir():
+        raise UsageError(f"there is no folder {path.parent}", hint="make it, or name another one")
+    if os.path.exists(path) and not force:  # noqa: PTH110 # That of a path too long is no error.
         raise UsageError(f"{path} is there already", hint="--force writes it anew")
     _sweep(path.parent, f".*{_PART}", ports.clock())
     part = path.with_name(f".{os.urandom(6).hex()}{_PART}")
@@ -84,7 +86,8 @@ def to_file(
         reason = (error.strerror or str(error)).lower()
         raise StoreError(f"cannot write {path}: {reason}", hint="choose another place") from None
     finally:
-        part.unlink(missing_ok=True)
+        with suppress(OSError):
+            part.unlink()
     return exported
 
 

@@ -1,15 +1,14 @@
 """Making room: old runs, and what no run needs any more."""
 
-import os
-import shutil
 from collections.abc import Iterable, Iterator, Sequence
 from dataclasses import dataclass
 from pathlib import Path
 
 from nemorun_cli import disk
-from nemorun_cli.actions import farcode
+from nemorun_cli.actions import farcode, leftovers
+from nemorun_cli.actions.leftovers import Leftover
 from nemorun_cli.actions.observe import refresh
-from nemorun_cli.actions.remove import remove_ended
+from nemorun_cli.actions.remove import finish, remove_ended
 from nemorun_cli.actions.stored import plan_of
 from nemorun_cli.actions.wiring import Ports
 from nemorun_cli.core.errors import CorruptError, NemorunError, NotFoundError, UnreachableError
@@ -17,12 +16,7 @@ from nemorun_cli.core.ids import key_of
 from nemorun_cli.core.jobs import JobState
 from nemorun_cli.core.ports import CanMeasure
 from nemorun_cli.core.runs import Run
-from nemorun_cli.job.layingout import discard
-from nemorun_cli.store import layout, origins, snapshots
-
-MONTH = 30 * snapshots.DAY
-"""An environment that nobody has used for so long may go."""
-_GONE = ".gone-"
+from nemorun_cli.store import going, layout, origins
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -41,6 +35,8 @@ class OldRun:
     """A run that may go."""
 
     run: Run
+    folder: Path
+    """Of its record."""
     record_bytes: int
     job_bytes: int | None
     """None where nobody can say, or answers."""
@@ -50,13 +46,10 @@ class OldRun:
         """What is known to come free."""
         return self.record_bytes + (self.job_bytes or 0)
 
-
-@dataclass(frozen=True, kw_only=True)
-class Leftover:
-    """A snapshot or an environment that may go."""
-
-    path: Path
-    bytes: int
+    @property
+    def begun(self) -> bool:
+        """Whether it is no run any more: somebody has begun to delete it."""
+        return self.folder.parent.parent.name == going.GOING
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -64,47 +57,44 @@ class Garbage:
     """All that may go; and what could not be looked at."""
 
     runs: tuple[OldRun, ...] = ()
-    code: tuple[Leftover, ...] = ()
+    left: tuple[Leftover, ...] = ()
     far_code: tuple[farcode.FarCode, ...] = ()
-    environments: tuple[Leftover, ...] = ()
     problems: tuple[str, ...] = ()
 
     @property
     def bytes(self) -> int:
         """What is known to come free."""
-        left = sum(each.bytes for each in (*self.code, *self.environments))
-        far = sum(each.bytes for each in self.far_code)
-        return left + far + sum(each.bytes for each in self.runs)
+        found: list[OldRun | Leftover | farcode.FarCode] = [*self.runs, *self.left, *self.far_code]
+        return sum(each.bytes for each in found)
 
 
 def find(rule: Rule, *, ports: Ports) -> Garbage:
-    """What may go by this rule. Deletes nothing.
+    """What may go by this rule, and what killed commands have begun to delete. Deletes nothing.
 
-    Snapshots are those that no other run names and nobody has used for a day; none, where a record
-    cannot be read. On other hosts those count that no job folder names.
+    Snapshots and patches are those that no other run names and nobody has used for a day; none,
+    where a record cannot be read. On other hosts those snapshots count that no job folder names.
     Environments are those that no live run uses, and nobody has for a month.
     """
     problems = list(refresh(ports.index.live(), ports=ports).problems)
     runs, damaged = _all_runs(ports)
+    # After the others: what comes back meanwhile has its code touched before.
+    begun = list(going.unfinished(ports.store.home / "runs"))
     now = ports.clock()
     kept = _kept(runs, rule, ports)
     old = [run for run in runs if run.id not in kept and _may_go(run, rule, now)]
     gone = {run.id for run in old}
-    named = {_code_of(run) for run in runs if run.id not in gone}
-    code = [] if damaged else snapshots.unused(ports.store.code, named, now=now)
-    job_bytes = _job_bytes(old, ports, problems)
+    staying = [run for run in runs if run.id not in gone]
+    left = leftovers.find(staying, store=ports.store, now=now, whole=not damaged)
+    places = [(layout.folder_of(ports.store.home, run.id), run) for run in old] + begun
+    job_bytes = _job_bytes(places, ports, problems)
+    room = disk.freed(path for path, _ in places)
     return Garbage(
         runs=tuple(
-            OldRun(
-                run=run,
-                record_bytes=disk.bytes_in(layout.folder_of(ports.store.home, run.id)),
-                job_bytes=job_bytes.get(run.id),
-            )
-            for run in old
+            OldRun(run=run, folder=path, record_bytes=size, job_bytes=job_bytes.get(run.id))
+            for (path, run), size in zip(places, room, strict=True)
         ),
-        code=_leftovers(code),
+        left=leftovers.measured(left),
         far_code=tuple(farcode.find(runs, ports=ports, problems=problems)),
-        environments=_leftovers(_environments(ports, runs, now)),
         problems=(*damaged, *dict.fromkeys(problems)),
     )
 
@@ -112,19 +102,19 @@ def find(rule: Rule, *, ports: Ports) -> Garbage:
 def collect(garbage: Garbage, *, ports: Ports) -> Garbage:
     """Delete these; what is gone now, and why the others are not.
 
-    A run goes with its job folder or not at all: where a host does not answer, it stays. A snapshot
-    stays that a launch has just found. A second call is safe.
+    A run goes with its job folder or not at all: where a host does not answer, it stays. What a
+    launch has just found stays. Killed at any moment, the next call does the rest.
     """
     problems: list[str] = []
     runs = tuple(_removed(garbage.runs, ports, problems))
-    left = {each.run.id for each in garbage.runs} - {each.run.id for each in runs}
-    needed = {_code_of(each.run) for each in garbage.runs if each.run.id in left}
-    code = [each for each in garbage.code if each.path.name not in needed]
+    staying = {each.run.id for each in garbage.runs} - {each.run.id for each in runs}
+    needed = [each.run for each in garbage.runs if each.run.id in staying]
+    left = leftovers.unneeded(garbage.left, needed)
+    now = ports.clock()
     return Garbage(
         runs=runs,
-        code=tuple(each for each in code if _discarded(each.path, ports)),
+        left=tuple(each for each in left if leftovers.discard(each, store=ports.store, now=now)),
         far_code=tuple(farcode.collect(garbage.far_code, ports=ports, problems=problems)),
-        environments=tuple(each for each in garbage.environments if _deleted(each.path)),
         problems=tuple(problems),
     )
 
@@ -140,10 +130,6 @@ def _all_runs(ports: Ports) -> tuple[list[Run], list[str]]:
         except CorruptError as error:
             damaged.append(f"{error.message}: no code is deleted, for this run may need it")
     return runs, damaged
-
-
-def _code_of(run: Run) -> str:
-    return str((run.record.code or {}).get("hash"))
 
 
 def _may_go(run: Run, rule: Rule, now: float) -> bool:
@@ -178,11 +164,13 @@ def _awaited(run: Run, ports: Ports) -> set[str]:
     return {line.rpartition(" ")[2] for line in waiting.splitlines()}
 
 
-def _job_bytes(runs: Iterable[Run], ports: Ports, problems: list[str]) -> dict[str, int]:
+def _job_bytes(
+    runs: Iterable[tuple[Path, Run]], ports: Ports, problems: list[str]
+) -> dict[str, int]:
     places: dict[tuple[str, str], list[Run]] = {}
     found: dict[str, int] = {}
-    for run in runs:
-        if origins.imported(ports.store.home, run.id):
+    for folder, run in runs:
+        if (folder / origins.ORIGIN).exists():
             found[run.id] = 0  # Its job's folder is in its record.
             continue
         places.setdefault((run.record.executor, str(dict(run.record.target))), []).append(run)
@@ -197,19 +185,6 @@ def _job_bytes(runs: Iterable[Run], ports: Ports, problems: list[str]) -> dict[s
     return found
 
 
-def _environments(ports: Ports, runs: Iterable[Run], now: float) -> Iterator[Path]:
-    folder = ports.store.home / "environments"
-    pythons = [str(run.record.resources.get("python") or "") for run in runs if run.live]
-    for path in sorted(folder.iterdir()) if folder.is_dir() else ():
-        used = any(python.startswith(f"{path}/") for python in pythons)
-        if path.name.startswith(_GONE) or (not used and now - path.stat().st_mtime > MONTH):
-            yield path
-
-
-def _leftovers(paths: Iterable[Path]) -> tuple[Leftover, ...]:
-    return tuple(Leftover(path=path, bytes=disk.bytes_in(path)) for path in paths)
-
-
 def _removed(runs: Iterable[OldRun], ports: Ports, problems: list[str]) -> Iterator[OldRun]:
     silent: set[str] = set()
     for each in runs:
@@ -218,7 +193,10 @@ def _removed(runs: Iterable[OldRun], ports: Ports, problems: list[str]) -> Itera
         try:
             if place in silent:
                 raise UnreachableError("its host does not answer")
-            remove_ended(each.run, ports=ports)
+            if not each.begun:
+                remove_ended(each.run, ports=ports)
+            elif not finish(each.folder, each.run, ports=ports):
+                continue
         except NotFoundError:
             continue  # Somebody else was quicker.
         except NemorunError as error:
@@ -227,23 +205,3 @@ def _removed(runs: Iterable[OldRun], ports: Ports, problems: list[str]) -> Itera
                 silent.add(place)
             continue
         yield each
-
-
-def _discarded(folder: Path, ports: Ports) -> bool:
-    try:
-        gone = snapshots.retire(folder, now=ports.clock())
-    except FileNotFoundError:
-        return False
-    if gone is not None:
-        discard(gone)
-    return gone is not None
-
-
-def _deleted(folder: Path) -> bool:
-    gone = folder.with_name(f"{_GONE}{os.urandom(6).hex()}")
-    try:
-        folder.rename(gone)
-    except OSError:
-        return False
-    shutil.rmtree(gone, ignore_errors=True)
-    return True

@@ -8,6 +8,7 @@ from dataclasses import dataclass
 from functools import partial
 from pathlib import Path
 
+from nemorun_cli.actions import verify
 from nemorun_cli.actions.wiring import Ports
 from nemorun_cli.archives import contents, reading, unpacking
 from nemorun_cli.archives.manifest import Member
@@ -15,6 +16,7 @@ from nemorun_cli.archives.packing import Source, measure
 from nemorun_cli.archives.reading import Archive
 from nemorun_cli.core.errors import RefusedError
 from nemorun_cli.core.runs import RunRecord
+from nemorun_cli.core.sizes import closely
 from nemorun_cli.packagers import copying
 from nemorun_cli.store import layout, origins, snapshots
 
@@ -55,6 +57,7 @@ def import_(path: Path, allowed: Allowed, *, ports: Ports) -> Imported:
         manifest = archive.manifest
         _refuse_too_large(archive, allowed, ports.store.home)
         archive.check()
+        _refuse_other_configs(archive)
         _refuse_changed(archive)
         _refuse_links(archive, allowed)
         _refuse_patches(archive, [contents.record_of(archive, each) for each in manifest.runs])
@@ -102,7 +105,9 @@ def _fill(archive: Archive, run_id: str, now: float, stage: Path) -> None:
         "left_out": _left_out(archive, run_id),
         "files": {path: each.sha256 for path, each in archive.manifest.of_run(run_id).items()},
     }
-    (stage / origins.ORIGIN).write_text(json.dumps(origin))
+    path = stage / origins.ORIGIN
+    path.touch(mode=0o600)
+    path.write_text(json.dumps(origin))
 
 
 def _left_out(archive: Archive, run_id: str) -> tuple[str, ...]:
@@ -113,14 +118,14 @@ def _refuse_too_large(archive: Archive, allowed: Allowed, home: Path) -> None:
     total = sum(each.size for each in archive.manifest.members)
     if total > allowed.bytes:
         raise RefusedError(
-            f"{archive.path} unpacks to {_amount(total)}, more than {_amount(allowed.bytes)}",
+            f"{archive.path} unpacks to {closely(total)}, more than {closely(allowed.bytes)}",
             hint="--limit GIB allows more",
         )
     while not home.exists():
         home = home.parent
     if total > (free := shutil.disk_usage(home).free):
         raise RefusedError(
-            f"{archive.path} unpacks to {_amount(total)}; {home} has room for {_amount(free)}",
+            f"{archive.path} unpacks to {closely(total)}; {home} has room for {closely(free)}",
             hint="free some space there, or set NEMORUN_HOME to a folder with room",
         )
 
@@ -152,6 +157,15 @@ def _refuse_links(archive: Archive, allowed: Allowed) -> None:
         )
 
 
+def _refuse_other_configs(archive: Archive) -> None:
+    for run_id in archive.manifest.runs:
+        if not verify.is_as_launched(archive, run_id):
+            raise RefusedError(
+                f"{archive.path}: the config of {run_id} is not what was launched",
+                hint="somebody has changed it: do not use it",
+            )
+
+
 def _is_present(archive: Archive, run_id: str, ports: Ports) -> bool:
     """Whether the store has this very run; RefusedError if it has another one of this id."""
     folder = layout.folder_of(ports.store.home, run_id)
@@ -174,7 +188,3 @@ def _differs(path: Path, member: Member) -> bool:
         return measure(Source(name=member.name, path=path)) != member
     except OSError:
         return True
-
-
-def _amount(size: int) -> str:
-    return f"{size / GIBIBYTE:,.1f} GiB"

@@ -15,8 +15,7 @@ from nemorun_cli.core.errors import NotSentError, RefusedError, UsageError
 from nemorun_cli.core.ids import key_of, new_id
 from nemorun_cli.core.jobs import Code, JobSpec, JobState, JobStatus, Plan
 from nemorun_cli.core.runs import Run, RunRecord
-from nemorun_cli.core.sameness import mark_of
-from nemorun_cli.store.twins import Twins
+from nemorun_cli.store.twins import twins_of
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -32,6 +31,9 @@ class Content:
     """What set each path of the config."""
     overrides: tuple[str, ...] = ()
     files: tuple[str, ...] = ()
+    include_repos: tuple[str, ...] = ()
+    folder: str = "."
+    """Where these are named from."""
     source: Mapping[str, Any] | None = None
     notices: tuple[str, ...] = ()
 
@@ -112,8 +114,8 @@ def write_down(prepared: Prepared, *, ports: Ports) -> Run:
     """Record the run, before any back-end knows it."""
     record = prepared.record
     ports.store.create(record, _files(prepared))
-    if (mark := mark_of(record)) is not None:
-        Twins(home=ports.store.home, mark=mark).add(record.id)
+    if (twins := twins_of(record, home=ports.store.home)) is not None:
+        twins.add(record.id)
     return Run(record=record, tags=record.tags)
 
 
@@ -162,6 +164,8 @@ def _record(  # noqa: PLR0913, PLR0917
         workdir=spec.workdir,
         overrides=content.overrides,
         files=content.files,
+        include_repos=content.include_repos,
+        folder=content.folder,
         settings=settled.settings,
         environment={"values": dict(settled.env), "secrets": sorted(settled.secrets)},
         after=label.after,

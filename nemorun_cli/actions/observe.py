@@ -11,7 +11,7 @@ from nemorun_cli import processes
 from nemorun_cli.actions.environment import keep_at_end
 from nemorun_cli.actions.wiring import Ports
 from nemorun_cli.core import lifecycle
-from nemorun_cli.core.errors import NemorunError, StoreError, UnreachableError
+from nemorun_cli.core.errors import NemorunError, NotFoundError, StoreError, UnreachableError
 from nemorun_cli.core.ids import key_of
 from nemorun_cli.core.jobs import JobHandle, JobState, JobStatus
 from nemorun_cli.core.ports import AsksRarely, CanGlance, CanPollNow, Executor
@@ -98,6 +98,11 @@ def conclude(run: Run, status: JobStatus, *, ports: Ports, evidence: str) -> Run
     """Record a verdict; the run with the verdict that stands, which may be an earlier one."""
     now = ports.clock()
     standing = ports.store.conclude(run.id, status, now=now, evidence=evidence)
+    if standing.state is not JobState.SUCCEEDED:
+        from nemorun_cli.store.twins import twins_of
+
+        if (twins := twins_of(run.record, home=ports.store.home)) is not None:
+            twins.spent(run.id)
     return replace(run, status=standing, observed_at=now, stale_since=None)
 
 
@@ -234,6 +239,8 @@ def _after(run: Run, answer: _Answer, ports: Ports, problems: list[str]) -> Run:
     after = lifecycle.observe(replace(run, handle=finding.handle), finding.status, now=now)
     try:
         return _record(run, after, ports, now)
+    except NotFoundError:
+        return after  # Somebody has just deleted it.
     except StoreError as error:
         # What cannot be written down is true all the same, and the next observer finds it again.
         problems.append(error.message)

@@ -11,6 +11,7 @@ from nemorun_cli.core.errors import NotFoundError, UsageError
 from nemorun_cli.core.jobs import JobFile, JobHandle
 from nemorun_cli.core.ports import HasFiles
 from nemorun_cli.core.runs import Run
+from nemorun_cli.store import origins
 
 MOST_BYTES = 10 * 2**30
 """So much is fetched only if somebody says that it is meant."""
@@ -31,8 +32,8 @@ class Pulled:
 def listed(run: Run, patterns: Sequence[str], *, ports: Ports) -> list[JobFile]:
     """The files of the run's working folder that these mean, all if there are none, by path.
 
-    NotFoundError where nothing is meant; it names what there is. UsageError for a run whose
-    executor hands out no files.
+    NotFoundError where nothing is meant; it names what there is; and for a run that was imported.
+    UsageError for a run whose executor hands out no files.
     """
     executor, handle = _holder(run, ports)
     found = {
@@ -71,7 +72,7 @@ def pull(  # noqa: PLR0913
     executor, handle = _holder(run, ports)
     files = listed(run, patterns, ports=ports)
     places = {file.path: landing.place(folder, file.path) for file in files}
-    there = tuple(file for file in files if landing.is_there(places[file.path], file))
+    there = {file for file in files if landing.is_there(places[file.path], file)}
     needed = tuple(file for file in files if file not in there)
     size = sum(file.size for file in needed)
     if size > MOST_BYTES and not large:
@@ -79,21 +80,37 @@ def pull(  # noqa: PLR0913
             f"{size / 2**30:,.1f} GiB are to be fetched",
             hint="add --yes if that is meant, or name fewer",
         )
+    fetched, problems = [], []
     for file in needed:
         place = landing.place(folder, file.path)  # What has arrived meanwhile may be in the way.
         read = partial(_read, executor, handle, file)
-        landing.land(place, file, read, tell=partial(tell, file))
-    problems: tuple[str, ...] = ()
-    if needed and run.live:
-        now = listed(run, (), ports=ports)
-        torn = [file.path for file in needed if file not in now]
-        problems = tuple(f"{path} was written to while it was fetched: pull again" for path in torn)
-    return Pulled(fetched=needed, there=there, problems=problems)
+        try:
+            landing.land(place, file, read, tell=partial(tell, file))
+        except NotFoundError:
+            if not run.live:
+                raise
+            problems.append(f"{file.path} has gone while others were fetched")
+        else:
+            fetched.append(file)
+    if fetched and run.live:
+        now = set(listed(run, (), ports=ports))
+        torn = [file.path for file in fetched if file not in now]
+        problems += [f"{path} was written to while it was fetched: pull again" for path in torn]
+    return Pulled(
+        fetched=tuple(fetched),
+        there=tuple(file for file in files if file in there),
+        problems=tuple(problems),
+    )
 
 
 def _holder(run: Run, ports: Ports) -> tuple[HasFiles, JobHandle]:
     if run.handle is None:
         raise NotFoundError(f"{run.id} has no files: it was never submitted")
+    if origins.imported(ports.store.home, run.id):
+        raise NotFoundError(
+            f"{run.id} was imported: files that a run wrote are in no archive",
+            hint="pull them where it was launched",
+        )
     executor = ports.executor_of(run.record)
     if not isinstance(executor, HasFiles):
         raise UsageError(f"the executor {run.record.executor!r} hands out no files")

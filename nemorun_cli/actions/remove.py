@@ -1,13 +1,17 @@
 """Deleting what is kept of runs."""
 
 from collections.abc import Sequence
+from contextlib import suppress
+from pathlib import Path
 
 from nemorun_cli.actions.observe import Refresh, refresh
+from nemorun_cli.actions.stored import stored_code
 from nemorun_cli.actions.wiring import Ports
-from nemorun_cli.core.errors import NemorunError, UsageError
+from nemorun_cli.core.errors import NemorunError, NotFoundError, UsageError
 from nemorun_cli.core.ids import key_of, tail
 from nemorun_cli.core.ports import CanRemove
 from nemorun_cli.core.runs import Run
+from nemorun_cli.store import going, origins
 
 
 def remove(runs: Sequence[Run], *, ports: Ports, force: bool = False) -> tuple[str, ...]:
@@ -26,17 +30,38 @@ def remove(runs: Sequence[Run], *, ports: Ports, force: bool = False) -> tuple[s
             f"still alive: {', '.join(tail(run.id) for run in live)}",
             hint=f"`nemorun cancel {names}` first{more}",
         )
-    left = []
-    for run in seen:
-        left.append(_left_behind(run, ports, force=force))
-        ports.store.remove(run.id)
-    return tuple(filter(None, left))
+    return tuple(filter(None, [_removed(run, ports, force=force) for run in seen]))
 
 
 def remove_ended(run: Run, *, ports: Ports) -> None:
-    """Delete a run that is known to have ended, its job folder first; if that fails, nothing."""
-    _left_behind(run, ports, force=False)
-    ports.store.remove(run.id)
+    """Delete a run that is known to have ended, and its job folder; if that fails, neither.
+
+    Killed halfway, the run is not shown any more, and `finish` does the rest.
+    """
+    _removed(run, ports, force=False)
+
+
+def finish(hidden: Path, run: Run, *, ports: Ports) -> bool:
+    """Delete what a killed command has left of a run and its job; False if somebody else has."""
+    # It may not come back any more, as it would if its host were silent: its job's folder goes.
+    mine = going.take(hidden)
+    if mine is None:
+        return False
+    if not (mine / origins.ORIGIN).exists():
+        _left_behind(run, ports, force=False)
+    return going.delete(mine)
+
+
+def _removed(run: Run, ports: Ports, *, force: bool) -> str:
+    inside = origins.imported(ports.store.home, run.id)  # Then its job's folder goes with it.
+    with ports.store.removing(run.id):
+        try:
+            return "" if inside else _left_behind(run, ports, force=force)
+        except NemorunError:
+            # It comes back, and somebody may have seen meanwhile that no run needs its code.
+            with suppress(NotFoundError):
+                stored_code(run, ports=ports)
+            raise
 
 
 def _silent(run: Run, ports: Ports) -> bool:

@@ -1,10 +1,11 @@
 """Whether a run comes out the same again: launched anew, and its results compared."""
 
 import hashlib
-from collections.abc import Mapping, Sequence
+from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass, replace
-from pathlib import Path
+from pathlib import Path, PurePath
 from typing import Any
+from urllib.parse import unquote, urlsplit
 
 from nemorun_cli import virtualenvs
 from nemorun_cli.actions import compose
@@ -18,10 +19,11 @@ from nemorun_cli.actions.stored import stored_code
 from nemorun_cli.actions.wiring import Ports
 from nemorun_cli.core.errors import RefusedError, UnreachableError, UsageError
 from nemorun_cli.core.ids import tail
-from nemorun_cli.core.jobs import JobState
+from nemorun_cli.core.jobs import Code, JobState
 from nemorun_cli.core.ports import HasFiles
 from nemorun_cli.core.runs import Run
 from nemorun_cli.launchers import active_python
+from nemorun_cli.store import snapshots
 
 LOCAL = "local"
 _STEP = "step"
@@ -100,28 +102,38 @@ def declared(
     return tuple(found)
 
 
-def prepare(
-    run: Run, *, fresh: bool, around: Surroundings, ports: Ports, trust: bool = False
+def prepare(  # noqa: PLR0913
+    run: Run,
+    *,
+    fresh: bool,
+    around: Surroundings,
+    ports: Ports,
+    trust: bool = False,
+    tell: Callable[[str], None],
+    executor: str | None = None,
 ) -> Prepared:
     """The launch that is to reproduce a run, from its stored code and config.
 
     `fresh`: on this machine in a virtual environment of its own, which is built unless it is
     there; RefusedError where that cannot be done. Elsewhere, and else, with what is installed.
-    UsageError, and nothing is installed, for a run that was imported, unless that is trusted.
+    UsageError, and nothing is installed, for a run that was imported, unless that is trusted, and
+    where its executor is not known, unless another is asked for. `tell` is told of what takes long,
+    before it is done.
     """
     compose.refuse_foreign(run, trust=trust, ports=ports)
     record = run.record
     label = Label(name=f"reproduces {tail(run.id)}")
     notices: list[str] = []
-    request = Request(label=label, trust=trust)
-    if record.executor != LOCAL:
-        notices.append(f"{record.executor} uses what is installed there: nothing is rebuilt")
+    request = Request(label=label, trust=trust, executor=executor)
+    kind = compose.choice_for(run, executor, around).executor
+    if kind != LOCAL:
+        notices.append(f"{kind} uses what is installed there: nothing is rebuilt")
     elif not fresh:
         request = replace(request, settings=(f"python={active_python(around.environ)}",))
     else:
         wanted, left_out = _wanted(run, ports)
         notices += left_out
-        python = virtualenvs.build(wanted, ports.store.home, now=ports.clock())
+        python = _built(wanted, ports, tell)
         request = replace(request, settings=(f"python={python}",))
         if record.argv is not None:
             path = f"{python.parent}:{around.environ.get('PATH', '')}"
@@ -216,6 +228,7 @@ def _wanted(run: Run, ports: Ports) -> tuple[virtualenvs.Wanted, list[str]]:
             f"the environment of {run.id} was not recorded",
             hint="`--environment here` uses what is installed here",
         )
+    code = stored_code(run, ports=ports)
     packages: dict[str, str] = {}
     folders: list[str] = []
     notices: list[str] = []
@@ -225,18 +238,32 @@ def _wanted(run: Run, ports: Ports) -> tuple[virtualenvs.Wanted, list[str]]:
             continue
         if not folder or name == virtualenvs.OWN:
             packages[name] = _asked(each)
-        elif inside := _in_snapshot(run, folder, ports):
-            folders += inside
+        elif code is not None and (inside := _in_snapshot(code, folder)):
+            folders += () if set(inside) & set(code.imports) else inside
         else:
-            notices.append(f"left out, as it was used from a folder: {name} ({folder})")
+            notices.append(f"left out, as its code is not in the snapshot: {name} ({folder})")
     python = found["python"]
     wanted = virtualenvs.Wanted(
         python=python["version"],
         executable=str(python.get("executable") or ""),
         packages=packages,
-        folders=tuple(folders),
+        folders=tuple(str(Path(code.path, each)) for each in folders) if code else (),
     )
     return wanted, notices
+
+
+def _built(wanted: virtualenvs.Wanted, ports: Ports, tell: Callable[[str], None]) -> Path:
+    """The interpreter of such an environment, which stays for a month at least."""
+    place = virtualenvs.place(wanted, ports.store.home)
+    if not snapshots.claim(place.folder):
+        count = len(wanted.packages)
+        tell(
+            f"building an environment of {count} package{'' if count == 1 else 's'} "
+            f"with Python {place.version}, which may take minutes"
+        )
+        virtualenvs.build(place, now=ports.clock())
+        snapshots.claim(place.folder)
+    return place.python
 
 
 def _asked(package: Mapping[str, Any]) -> str:
@@ -248,11 +275,13 @@ def _asked(package: Mapping[str, Any]) -> str:
     return f"=={package['version']}"
 
 
-def _in_snapshot(run: Run, url: str, ports: Ports) -> list[str]:
-    """Where in the stored code a package lies that was installed from the project's folder."""
-    code = stored_code(run, ports=ports)
-    path = Path(url.removeprefix("file://"))
-    if code is None or not path.is_relative_to(code.root):
-        return []
-    folder = Path(code.path) / path.relative_to(code.root)
-    return [str(each) for each in (folder / "src", folder) if each.is_dir()]
+def _in_snapshot(code: Code, url: str) -> list[str]:
+    """Where in the stored code a package lies that was used from a folder; paths in it."""
+    folder = Path(unquote(urlsplit(url).path)).resolve()
+    parts = [(code.root, ""), *((each.root, each.place) for each in code.repositories)]
+    for root, place in ((Path(root).resolve(), place) for root, place in parts):
+        if folder.is_relative_to(root):
+            inside = PurePath(place, folder.relative_to(root))
+            found = [str(each) for each in (inside / "src", inside)]
+            return [each for each in found if Path(code.path, each).is_dir()]
+    return []

@@ -24,6 +24,10 @@ class Request:
     secrets: tuple[str, ...] = ()
     include_repos: tuple[str, ...] = ()
     """Folders whose code goes along."""
+    folder: Path | None = None
+    """Where all these are named from; the current folder unless set."""
+    later: tuple[str, ...] = ()
+    """Further arguments, whose files are named from the current folder."""
     require_clean: bool = False
     """Refuse code that is not as committed."""
     yes_large: bool = False

@@ -10,7 +10,7 @@ from nemorun_cli import launchers
 from nemorun_cli.actions.requests import Request, Surroundings
 from nemorun_cli.core.errors import UsageError
 from nemorun_cli.core.jobs import Code, Resources
-from nemorun_cli.packagers import editables
+from nemorun_cli.packagers import editables, git
 from nemorun_cli.packagers.companions import Also
 from nemorun_cli.packagers.editables import Editable
 from nemorun_cli.settings import Settings
@@ -27,7 +27,8 @@ def also(request: Request, around: Surroundings, chosen: Settings, resources: Re
     root = around.root
     if root is None:
         return Also(clean=request.require_clean)
-    asked = [(around.cwd, text, "--include-repo") for text in request.include_repos]
+    start = request.folder or around.cwd
+    asked = [(start, text, "--include-repo") for text in request.include_repos]
     asked += [(root, text, f"include_repos in {source}") for text, source in _included(chosen)]
     wanted = Also(
         repositories=tuple(dict.fromkeys(_folder(root, *each) for each in asked)),
@@ -45,6 +46,8 @@ def also(request: Request, around: Surroundings, chosen: Settings, resources: Re
 
 def notices(code: Code | None) -> Iterator[str]:
     """What whoever launches should know of a snapshot."""
+    if code is not None and not code.repositories and git.missing(Path(code.root)):
+        yield "git is not installed: no commit is recorded, and what it would ignore goes along"
     for told in code.live if code else ():
         yield f"not frozen: {told}; a job that imports it gets what is there when it runs"
 

@@ -1,5 +1,6 @@
 """Runs side by side: what their configs say and what they have measured."""
 
+import difflib
 import json
 import math
 import re
@@ -21,6 +22,7 @@ COMMAND = "command"
 """What the command line of a run without a config is called."""
 WORTHS = ("last", "min", "max")
 """What of a metric can be compared: `loss:min`; without a word it is the last value."""
+_LISTED = 12
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -76,7 +78,8 @@ def compare(
 
     Of metrics those named, as `loss` or `loss:min`; all if there are none. `sort` is a metric or a
     path of the config, after a `-` from the greatest down; who has no such value comes last. What
-    cannot be read, or reached, is left out and told. UsageError for a `sort` that no run has.
+    cannot be read, or reached, is left out and told. UsageError for a `sort` that no run has, and
+    for a metric that none has where there are others.
     """
     seen = refresh(runs, ports=ports)
     problems = list(seen.problems)
@@ -87,9 +90,10 @@ def compare(
         entries = _sorted(entries, sort)
     paths = tuple(dict.fromkeys(path for each in entries for path in each.config))
     shown = _shown(names, entries)
-    problems += [
-        f"none of these runs has a metric {name!r}" for name, told in shown.items() if not told
-    ]
+    if lacking := [name for name, told in shown.items() if not told]:
+        every = {name for run in seen.runs for name in _measured(run, ports, pattern)}
+        _refuse_unknown(lacking[0], sorted(every))
+        problems += [f"none of these runs has a metric {name!r} yet" for name in lacking]
     return Table(
         entries=entries,
         paths=paths,
@@ -148,6 +152,26 @@ def _shown(names: Sequence[str], entries: Sequence[Entry]) -> dict[str, bool]:
         hits = [each for each in known if metrics.means(plain, each)]
         found |= {f"{each}{word}": True for each in hits} or {name: False}
     return found
+
+
+def _measured(run: Run, ports: Ports, pattern: re.Pattern[str] | None) -> frozenset[str]:
+    """The names of all that a run has measured, as far as they can be read."""
+    try:
+        found = metrics.points(run, ports=ports, pattern=pattern, problems=[])
+        return frozenset(point.name for point in found)
+    except NemorunError:
+        return frozenset()
+
+
+def _refuse_unknown(metric: str, known: Sequence[str]) -> None:
+    if not known:
+        return
+    near = difflib.get_close_matches(_name_of(metric), known, n=1)
+    listed = ", ".join(known[:_LISTED]) + (", ..." if len(known) > _LISTED else "")
+    raise UsageError(
+        f"none of these runs has a metric {_name_of(metric)!r}",
+        hint=f"did you mean {near[0]!r}?" if near else f"they have {listed}",
+    )
 
 
 def _differs(entries: Sequence[Entry], path: str) -> bool:

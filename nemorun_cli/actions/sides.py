@@ -1,15 +1,16 @@
 """The two sides of a comparison: a run, or what a launch from the working tree would be."""
 
 from collections.abc import Callable, Mapping, Sequence
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 from enum import StrEnum
 from pathlib import Path
 from typing import Any
 
 from nemorun_cli import executors, packagers, settings
-from nemorun_cli.actions import contents, scope
+from nemorun_cli.actions import scope
 from nemorun_cli.actions.environment import environment_of
 from nemorun_cli.actions.explain import is_recipe
+from nemorun_cli.actions.fitting import Unfit, fitted
 from nemorun_cli.actions.launch import Content
 from nemorun_cli.actions.observe import refresh
 from nemorun_cli.actions.requests import Request, Surroundings
@@ -22,6 +23,7 @@ from nemorun_cli.core.ids import is_id
 from nemorun_cli.core.jobs import Resources
 from nemorun_cli.core.runs import Run
 from nemorun_cli.packagers.trees import Tree, stored
+from nemorun_cli.store import origins
 
 HERE = "."
 
@@ -54,8 +56,15 @@ class Side:
     """As it was recorded."""
     settings: Mapping[str, str] | None = None
     results: Mapping[str, str] | None = None
+    unfit: tuple[Unfit, ...] = ()
+    """What was typed for the other side, and would be refused here."""
     problems: tuple[str, ...] = ()
     """What could not be read."""
+
+    @property
+    def unmade(self) -> bool:
+        """Whether it has no config because none could be made."""
+        return self.argv is None and self.config is None and bool(self.unfit)
 
 
 def sides(  # noqa: PLR0913
@@ -71,7 +80,8 @@ def sides(  # noqa: PLR0913
 
     Overrides are of the second, which is then no run; on `.` they come after those of the other
     side. Nothing stored is executed; a recipe is called as at a launch, with the settings typed for
-    the run beside it. NotFoundError for what is neither; UsageError as at a launch.
+    the run beside it. What of a run's own overrides no longer fits is left out of `.`, and told.
+    NotFoundError for what is neither; UsageError as at a launch.
     """
     first, second = _named(before, around, ports), _named(after, around, ports)
     if overrides and isinstance(second, Run):
@@ -86,9 +96,9 @@ def sides(  # noqa: PLR0913
     def side(subject: Run | str, beside: Run | str, typed: tuple[str, ...]) -> Side:
         if isinstance(subject, Run):
             return of_run(subject, sections, ports=ports)
-        recipe, request = subject, Request(arguments=typed)
+        recipe, request = subject, Request(later=typed)
         if subject == HERE:
-            recipe, request = _again(beside, typed)
+            recipe, request = _again(beside, typed, around, ports)
         return of_launch(recipe, request, other, sections, around, ports=ports)
 
     return side(first, second, ()), side(second, first, tuple(overrides))
@@ -134,12 +144,15 @@ def of_launch(  # noqa: PLR0913
     import json
 
     problems: list[str] = []
+    unfit: list[Unfit] = []
     content, own_file = Content(recipe=recipe.partition("(")[0]), None
     if Section.CONFIG in sections or around.root is None:
-        content, own_file = contents.of_recipe(recipe, request, around)
+        made = fitted(recipe, request, around)
+        content, own_file = made.content or content, made.own_file
+        unfit += made.unfit
     tree = None
     if Section.CODE in sections:
-        tree = _files_here(own_file, request, other, around, ports=ports)
+        tree = _files_here(own_file, request, other, around, unfit, ports=ports)
     return Side(
         recipe=content.recipe,
         argv=content.argv,
@@ -148,6 +161,7 @@ def of_launch(  # noqa: PLR0913
         code_hash=None if tree is None else tree.hash,
         files=lambda: tree,
         settings=_settings_here(other, around, problems) if Section.SETTINGS in sections else None,
+        unfit=tuple(unfit),
         problems=tuple(problems),
     )
 
@@ -168,15 +182,25 @@ def _named(subject: str, around: Surroundings, ports: Ports) -> Run | str:
         ) from None
 
 
-def _again(beside: Run | str, typed: tuple[str, ...]) -> tuple[str, Request]:
+def _again(
+    beside: Run | str, typed: tuple[str, ...], around: Surroundings, ports: Ports
+) -> tuple[str, Request]:
     """The recipe and the request of the other side, with these overrides after its own."""
     if isinstance(beside, str):
-        return beside, Request(arguments=typed)
+        return beside, Request(later=typed)
     record = beside.record
     arguments = (record.recipe_source or {}).get("arguments")
     recipe = f"{record.recipe}({', '.join(arguments)})" if arguments else record.recipe
     own = record.overrides if record.argv is None else record.argv
-    return recipe, Request(arguments=(*own, *typed), files=record.files)
+    foreign = origins.imported(ports.store.home, record.id) is not None
+    return recipe, Request(
+        arguments=own,
+        later=typed,
+        files=record.files,
+        include_repos=() if foreign else record.include_repos,
+        # Others do not choose the folders in which something is looked for here.
+        folder=(around.root or around.cwd) / ("" if foreign else record.folder),
+    )
 
 
 def _files_of(run: Run, ports: Ports) -> Tree | None:
@@ -184,11 +208,12 @@ def _files_of(run: Run, ports: Ports) -> Tree | None:
     return None if code is None else stored(Path(code.path))
 
 
-def _files_here(
+def _files_here(  # noqa: PLR0913
     own_file: Path | None,
     request: Request,
     other: Run | None,
     around: Surroundings,
+    unfit: list[Unfit],
     *,
     ports: Ports,
 ) -> Tree | None:
@@ -200,7 +225,15 @@ def _files_here(
         root, only = own_file.parent, (own_file.name,)
     chosen = settings.load(environ=around.environ, root=around.root)
     python = None if other is None else other.record.resources.get("python")
-    also = scope.also(request, around, chosen, Resources(python=python))
+    asked = Resources(python=python)
+    try:
+        also = scope.also(request, around, chosen, asked)
+    except UsageError as error:
+        if not request.include_repos:
+            raise
+        text = " ".join(f"--include-repo {name}" for name in request.include_repos)
+        unfit.append(Unfit(text=text, message=error.message))
+        also = scope.also(replace(request, include_repos=()), around, chosen, asked)
     store = ports.store
     return packagers.look(
         root, store.code, home=store.home, now=ports.clock(), only=only, also=also

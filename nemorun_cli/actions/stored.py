@@ -2,6 +2,7 @@
 
 import json
 from dataclasses import fields
+from pathlib import Path
 from typing import Any
 
 from nemorun_cli import packagers
@@ -19,18 +20,22 @@ def config_of(run: Run, *, ports: Ports) -> dict[str, Any] | None:
 
     CorruptError for one whose hash is not that of the record; NotFoundError if it is gone.
     """
-    from nemorun_cli.config.canonical import config_hash
-
     if run.record.config_hash is None:
         return None
     document = _document(run, "config.json", ports)
-    try:
-        same = config_hash(document) == run.record.config_hash
-    except (ValueError, KeyError, TypeError, AttributeError, RecursionError):
-        same = False
-    if not same:
+    if not is_config(document, run.record.config_hash):
         raise CorruptError(f"{run.id}: its config.json is not what was launched")
     return document
+
+
+def is_config(document: Any, expected: str) -> bool:  # noqa: ANN401
+    """Whether this is the config of this hash, whatever it is."""
+    from nemorun_cli.config.canonical import config_hash
+
+    try:
+        return config_hash(document) == expected
+    except (ValueError, KeyError, TypeError, AttributeError, RecursionError):
+        return False
 
 
 def plan_of(run: Run, *, ports: Ports) -> dict[str, Any]:
@@ -63,9 +68,11 @@ def patch_of(run: Run, place: str, *, ports: Ports) -> str:
             else f"{run.id}: its code was in no repository, or nemorun did not keep patches yet",
             hint=f"--repository PLACE tells which; there are: {listed}",
         )
-    if not found.get("dirty") and not found.get("patch"):
-        return ""
     if not found.get("patch"):
+        start = f"{place.rstrip('/')}/".lstrip("/")
+        inside = {each.removeprefix(start) for each in places if each.startswith(start)}
+        if not {*found.get("changed", ()), *found.get("untracked", ())} - inside:
+            return ""  # All that differs are commits of submodules, which are told of themselves.
         raise NotFoundError(
             f"{run.id}: no patch was kept: there was no commit, or it would have been too large",
             hint=f"its code is in {(run.record.code or {}).get('path')}",
@@ -108,12 +115,26 @@ def stored_code(run: Run, *, ports: Ports) -> Code | None:
     )
     code = Code(**{**values, **lists, "path": str(path)})
     packagers.lay_out(path)
-    if not snapshots.claim(path):
+    if not use(code, ports.store.code):
         raise NotFoundError(
             f"the code of {run.id} is not in the store any more",
             hint=f"launch {record.recipe} again from its project",
         )
     return code
+
+
+def use(code: Code, store: Path) -> bool:
+    """Whether a snapshot is there; it and its patches then stay for a day at least."""
+    from nemorun_cli.packagers.patches import FOLDER
+
+    folder = store / code.hash
+    if not snapshots.there(folder):
+        return False
+    with snapshots.safe(store):
+        for repository in code.repositories:
+            if repository.patch is not None:
+                snapshots.touch(store / FOLDER / repository.patch)
+        return snapshots.touch(folder)
 
 
 def typed_settings(run: Run) -> list[str]:

@@ -8,7 +8,7 @@ from typing import Any
 
 from nemorun_cli import packagers
 from nemorun_cli.actions.select import run_of
-from nemorun_cli.actions.stored import config_of, plan_of
+from nemorun_cli.actions.stored import config_of, is_config, plan_of
 from nemorun_cli.actions.wiring import Ports
 from nemorun_cli.archives import contents, reading
 from nemorun_cli.archives import manifest as manifests
@@ -53,6 +53,18 @@ def archive(path: Path) -> Iterator[Finding]:
             yield _patch(name, why_not)
 
 
+def is_as_launched(found: Archive, run_id: str) -> bool:
+    """Whether the config of an archived run is that of its record; CorruptError if that is none."""
+    record = contents.record_of(found, run_id)
+    if record.config_hash is None:
+        return True
+    try:
+        document = contents.config_of(found, run_id)
+    except ValueError:
+        return False
+    return is_config(document, record.config_hash)
+
+
 def run(argument: str, *, ports: Ports) -> Iterator[Finding]:
     """Look at all that the store keeps of a run; NotFoundError for one that it does not have."""
     try:
@@ -87,17 +99,10 @@ def _patch(name: str, why_not: str | None) -> Finding:
 
 def _archived(found: Archive, run_id: str) -> Finding:
     """A run of an archive: its record, and its config against the hash in that."""
-    from nemorun_cli.config.canonical import config_hash
-
     try:
-        record = contents.record_of(found, run_id)
-        if record.config_hash is None:
-            return Finding(what="run", fine=True, seen=run_id)
-        same = config_hash(contents.config_of(found, run_id)) == record.config_hash
+        same = is_as_launched(found, run_id)
     except NemorunError as error:
         return Finding(what="run", fine=False, seen=error.message)
-    except (ValueError, KeyError, TypeError, AttributeError, RecursionError):
-        same = False
     told = run_id if same else f"{run_id}: its config.json is not what was launched"
     return Finding(what="run", fine=same, seen=told)
 

@@ -8,7 +8,7 @@ from typing import Any
 
 from nemorun_cli.archives.manifest import Member, is_hash, is_patch
 from nemorun_cli.archives.reading import Archive
-from nemorun_cli.core.errors import CorruptError
+from nemorun_cli.core.errors import CorruptError, NewerError, NewerFormatError
 from nemorun_cli.core.ids import key_of
 from nemorun_cli.core.jobs import Code
 from nemorun_cli.core.runs import RunRecord
@@ -27,6 +27,8 @@ def record_of(archive: Archive, run_id: str) -> RunRecord:
     """
     try:
         return _checked(archive, run_id)
+    except NewerFormatError:
+        raise NewerError(f"{archive.path}: {run_id}") from None
     except (ValueError, TypeError, KeyError, AttributeError) as error:
         raise CorruptError(
             f"{archive.path}: {run_id} is no run that was exported: {error}"

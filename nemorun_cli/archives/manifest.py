@@ -9,6 +9,7 @@ from pathlib import Path
 from typing import Any
 from urllib.parse import quote, unquote_to_bytes
 
+from nemorun_cli.core.errors import NewerFormatError
 from nemorun_cli.core.ids import is_id
 from nemorun_cli.packagers.rows import EXECUTABLE, LINK, PLAIN, Entry
 from nemorun_cli.packagers.trees import Tree
@@ -132,8 +133,8 @@ def text_of(manifest: Manifest) -> str:
 def parse(text: str | bytes) -> Manifest:
     """The manifest of this text.
 
-    ValueError for one that is not well formed, that names a file twice, or one that would lie
-    elsewhere than a run's or a snapshot's own files do.
+    NewerFormatError for one of a later format; ValueError for one that is not well formed, that
+    names a file twice, or one that would lie elsewhere than a run's or a snapshot's own files do.
     """
     try:
         found = json.loads(text)
@@ -142,8 +143,10 @@ def parse(text: str | bytes) -> Manifest:
     if not isinstance(found, dict) or found.get("format") != FORMAT:
         raise ValueError("it is not that of an archive of runs")
     version = found.get("schema_version")
-    if not isinstance(version, int) or version > SCHEMA_VERSION:
-        raise ValueError("it was written by a newer nemorun")
+    if not isinstance(version, int):
+        raise ValueError("it does not tell its format")
+    if version > SCHEMA_VERSION:
+        raise NewerFormatError("it was written by a newer nemorun")
     manifest = Manifest(
         runs=tuple(_checked(each, is_id, "a run's id") for each in _list(found.get("runs"))),
         code=tuple(_checked(each, is_hash, "a hash") for each in _list(found.get("code"))),

@@ -12,7 +12,7 @@ from pathlib import Path
 from nemorun_cli.archives import manifest as manifests
 from nemorun_cli.archives.manifest import Manifest, Member
 from nemorun_cli.archives.packing import SEAL
-from nemorun_cli.core.errors import CorruptError, UsageError
+from nemorun_cli.core.errors import CorruptError, NewerError, NewerFormatError, UsageError
 
 _CHUNK = 2**20
 _METHODS = (zipfile.ZIP_STORED, zipfile.ZIP_DEFLATED)
@@ -59,7 +59,7 @@ def opened(path: Path) -> Iterator[Archive]:
     """The archive in this file. Every byte of it has been looked at.
 
     UsageError for a file that cannot be read; CorruptError for one that is no whole archive, or
-    whose manifest names what no archive may hold.
+    whose manifest names what no archive may hold; NewerError for one of a later format.
     """
     if not _sealed(path):
         raise _damaged(path, next(iter(damage(path)), _ITSELF))
@@ -76,8 +76,8 @@ def opened(path: Path) -> Iterator[Archive]:
 def damage(path: Path) -> Iterator[str]:
     """Each thing that is wrong with the archive in this file, in words.
 
-    UsageError for a file that cannot be read. Nothing is given for an archive of which not a bit
-    has changed since it was written.
+    UsageError for a file that cannot be read, NewerError for an archive of a later format. Nothing
+    is given for an archive of which not a bit has changed since it was written.
     """
     sealed, told = _sealed(path), False
     with _container(path) as container:
@@ -99,6 +99,8 @@ def damage(path: Path) -> Iterator[str]:
 def _sealed(path: Path) -> bool:
     """Whether the file ends with the digest of all its bytes before."""
     digest = hashlib.sha256()
+    if path.exists() and not path.is_file():  # A pipe would be waited for.
+        raise UsageError(f"cannot read {path}: it is not a plain file")
     try:
         with path.open("rb", buffering=0) as file:
             left = os.fstat(file.fileno()).st_size - SEAL
@@ -134,6 +136,8 @@ def _manifest(container: zipfile.ZipFile) -> tuple[Manifest, str] | str:
         if len(text) > manifests.MOST_BYTES:
             return f"{manifests.NAME}: it is too large"
         manifest = manifests.parse(text)
+    except NewerFormatError:
+        raise NewerError(str(container.filename)) from None
     except _BROKEN as error:
         return f"{manifests.NAME}: {error}"
     listed = sorted([manifests.NAME, *(each.name for each in manifest.members)])

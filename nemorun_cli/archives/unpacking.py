@@ -40,7 +40,8 @@ def unpack_run(archive: Archive, run_id: str, stage: Path) -> None:
     """Put the files of a run into a folder that is there and empty."""
     for path, member in archive.manifest.of_run(run_id).items():
         target = stage / path
-        target.parent.mkdir(mode=0o700, parents=True, exist_ok=True)
+        for folder in reversed(target.relative_to(stage).parents):
+            (stage / folder).mkdir(mode=0o700, exist_ok=True)
         fd = os.open(target, _WRITE, 0o600)
         with open(fd, "wb") as file:  # noqa: PTH123
             archive.pour(member, file.write)

@@ -1,8 +1,13 @@
 """The command line: a table of commands, each imported when it is used, and one error boundary."""
 
+from __future__ import annotations
+
 import os
 import sys
-from typing import Any
+
+TYPE_CHECKING = False  # As in nemorun_cli: an interrupt is caught in `main` alone.
+if TYPE_CHECKING:
+    from typing import Any
 
 COMMANDS = {
     "launch": "Launch a recipe, or any command line.",
@@ -32,21 +37,31 @@ COMMANDS = {
 _MODULES = {"import": "importing", "list": "listing", "rm": "remove"}
 
 
+_INTERRUPTED = 130
+
+
 def main() -> None:
     """The console script. Every error becomes one message and the documented exit code."""
+    try:
+        sys.exit(_run())
+    except KeyboardInterrupt:  # While something is imported, nobody else catches it.
+        sys.exit(_INTERRUPTED)
+
+
+def _run() -> int:
     if "_NEMORUN_COMPLETE" in os.environ:
         from nemorun_cli.cli import complete
 
         complete.respond(sys.argv[1:], os.environ["_NEMORUN_COMPLETE"])
-        return
+        return 0
     if any(name in sys.argv[1:2] for name in ("--version", "-V")):
         from nemorun_cli import __version__
 
         print(f"nemorun {__version__}")  # noqa: T201
-        return
+        return 0
     from nemorun_cli.cli import boundary
 
-    sys.exit(boundary.run(sys.argv[1:]))
+    return boundary.run(sys.argv[1:])
 
 
 def load(name: str) -> Any:  # noqa: ANN401

@@ -119,7 +119,8 @@ def _usage(error: Exception) -> UsageError | None:
 
 
 def _exit_code(error: Exception) -> int | None:
-    if type(error).__name__ == "Abort":
+    # Python tells of an interrupt while a class is made as of an error.
+    if type(error).__name__ == "Abort" or isinstance(error.__cause__, KeyboardInterrupt):
         return INTERRUPTED
     code = getattr(error, "exit_code", None)
     return code if isinstance(code, int) else None

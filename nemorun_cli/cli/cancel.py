@@ -49,8 +49,10 @@ def command(  # noqa: PLR0913
         since=since,
         now=ports.clock(),
     )
+    params.refuse_together({"--all": every, "a filter": not wanted.empty})
+    params.refuse_filters(runs, wanted, every=every)
     by_filter = every or not wanted.empty
-    if bool(runs) == by_filter:
+    if not runs and not by_filter:
         raise UsageError("name the runs to cancel, or a filter", hint="`nemorun cancel --help`")
     if every and not yes:
         raise UsageError("--all cancels every live run", hint="add --yes if that is meant")

@@ -60,6 +60,8 @@ def command(  # noqa: PLR0913
     from nemorun_cli.actions import sidebyside, wiring
     from nemorun_cli.actions.select import runs_of
 
+    params.refuse_together({"--csv": csv, "--json": json})
+    params.refuse_together({"--only-changed": only_changed, "--json": json})
     ports = wiring.ports()
     wanted = params.filter_of(
         state=state,
@@ -70,7 +72,8 @@ def command(  # noqa: PLR0913
         since=since,
         now=ports.clock(),
     )
-    if bool(runs) != wanted.empty:
+    params.refuse_filters(runs, wanted)
+    if not runs and wanted.empty:
         raise UsageError("name the runs to compare, or a filter", hint="`nemorun compare --help`")
     chosen: list[Run] = runs_of(runs or (), ports=ports)
     if not runs:

@@ -59,9 +59,12 @@ def command(  # noqa: PLR0913
     from nemorun_cli.actions.difference import compare
     from nemorun_cli.actions.requests import surroundings
 
+    params.refuse_together({"--as-overrides": as_overrides, "--patch": patch, "--only": only})
     after, typed = _split(after, overrides or [])
     sections = _sections(only, patch=patch, as_overrides=as_overrides)
-    both = sides.sides(before, after, typed, sections, surroundings(), ports=wiring.ports())
+    hashed = [Section.CONFIG, Section.CODE] if json and not as_overrides else []
+    wanted = [each for each in Section if each in {*sections, *hashed}]
+    both = sides.sides(before, after, typed, wanted, surroundings(), ports=wiring.ports())
     for problem in dict.fromkeys(text for side in both for text in side.problems):
         output.warn(problem)
     if as_overrides:
@@ -101,6 +104,10 @@ def _print_overrides(before: "Side", after: "Side", *, json: bool) -> int:
     from nemorun_cli.core.errors import UsageError
 
     for side in (before, after):
+        for each in side.unfit:
+            output.warn(f"{each.text} does not fit here: {each.message}")
+        if side.unmade:
+            raise UsageError(f"{_name(side)} cannot be launched here, and so has no config")
         if side.config is None:
             raise UsageError(f"{_name(side)} is a command line: it has no config")
     found = overrides_between(dict(before.config or {}), dict(after.config or {}))
@@ -110,13 +117,13 @@ def _print_overrides(before: "Side", after: "Side", *, json: bool) -> int:
     if found.unknown:
         output.warn(f"only a registered factory can make these: {', '.join(found.unknown)}")
     if found.overrides:
-        output.answer(to_yaml(found.overrides).rstrip("\n"))
+        output.text(to_yaml(found.overrides).rstrip("\n"))
     return DIFFERENT if found.overrides else 0
 
 
 def _print_patch(before: "Side", after: "Side") -> None:
-    for line in _patch(before, after):
-        output.answer(line.removesuffix("\n"), flush=False)
+    if lines := _patch(before, after):
+        output.text("".join(lines).removesuffix("\n"))
 
 
 def _patch(before: "Side", after: "Side") -> list[str]:
@@ -158,6 +165,8 @@ def _subject(side: "Side") -> dict[str, Any]:
 
 def _rows(found: "Comparison") -> Iterator[tuple[str, str, str, str]]:
     """Section, name, before, after, for programs."""
+    for misfit in found.unfit:
+        yield "unfit", misfit.text, "", misfit.message
     for each in found.config or ():
         yield "config", each.path, each.before or "", each.after or ""
     for file in found.code or ():
@@ -170,6 +179,9 @@ def _rows(found: "Comparison") -> Iterator[tuple[str, str, str, str]]:
 def _lines(both: "tuple[Side, Side]", found: "Comparison") -> Iterator[str]:
     yield f"from  {_title(both[0])}"
     yield f"to    {_title(both[1])}"
+    if found.unfit:
+        yield output.head("does not fit here any more, and is left out")
+        yield from output.pairs({each.text: each.message for each in found.unfit})
     if found.config:
         yield output.head("config")
         yield from output.pairs(
@@ -192,14 +204,14 @@ def _lines(both: "tuple[Side, Side]", found: "Comparison") -> Iterator[str]:
 
 def _title(side: "Side") -> str:
     if side.run is None:
-        return f"{side.recipe}, as it would be launched here"
-    return f"{_name(side)}  {side.recipe}  {output.paint_state(side.run.state)}"
+        return f"{_name(side)}, as it would be launched here"
+    return f"{_name(side)}  {output.one_line(side.recipe)}  {output.paint_state(side.run.state)}"
 
 
 def _name(side: "Side") -> str:
     from nemorun_cli.core.ids import tail
 
-    return side.recipe if side.run is None else tail(side.run.id)
+    return output.one_line(side.recipe) if side.run is None else tail(side.run.id)
 
 
 def _config_line(each: Any) -> str:  # noqa: ANN401

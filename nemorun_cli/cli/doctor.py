@@ -31,11 +31,11 @@ def command(
         rows = [{"what": each.what, "ok": each.fine, "seen": each.seen} for each in checks]
         output.document(document(checks=rows))
     else:
-        width = max(len(each.what) for each in checks)
+        width = max(len(output.one_line(each.what)) for each in checks)
         for each in checks:
             mark = ("ok", "32") if each.fine else ("missing", "31")
             output.answer(
                 f"{output.paint(mark[0].ljust(7), mark[1], sys.stdout)}"
-                f"  {each.what.ljust(width)}  {each.seen}",
+                f"  {output.one_line(each.what).ljust(width)}  {output.one_line(each.seen)}",
             )
     return 0 if all(each.fine for each in checks) else NOT_IN_ORDER

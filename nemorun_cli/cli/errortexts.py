@@ -1,13 +1,10 @@
 """Errors, as they are told."""
 
-import re
 import sys
 from typing import Any
 
 from nemorun_cli.cli import output
 from nemorun_cli.core.errors import NemorunError, Problem
-
-_CONTROLS = re.compile(r"[\x00-\x08\x0b-\x1f\x7f-\x9f]")
 
 
 def document_of(error: NemorunError) -> dict[str, Any]:
@@ -31,10 +28,14 @@ def lines_of(error: NemorunError) -> list[str]:
     """An error for a person: what is wrong, where in what was typed, what to do."""
     label = output.paint("error:", "31;1", sys.stderr)
     if not error.problems:
-        return [f"{label} {_shown(error.message)}", *_hint(error.hint)]
-    lines = [] if len(error.problems) == 1 else [f"{label} {_shown(error.message)}"]
+        return [f"{label} {output.clean(error.message)}", *_hint(error.hint)]
+    lines = [] if len(error.problems) == 1 else [f"{label} {output.clean(error.message)}"]
     for problem in error.problems:
-        lines += [f"{label} {_shown(problem.message)}", *_caret(problem), *_hint(problem.hint)]
+        lines += [
+            f"{label} {output.clean(problem.message)}",
+            *_caret(problem),
+            *_hint(problem.hint),
+        ]
     told = {problem.hint for problem in error.problems}
     return lines if error.hint in told else [*lines, *_hint(error.hint)]
 
@@ -47,9 +48,4 @@ def _caret(problem: Problem) -> list[str]:
 
 
 def _hint(hint: str) -> list[str]:
-    return [f" {output.paint('hint:', '36', sys.stderr)} {_shown(hint)}"] if hint else []
-
-
-def _shown(text: str) -> str:
-    """What names of files and metrics may hold, and no terminal should be told."""
-    return _CONTROLS.sub(lambda found: found.group().encode("unicode_escape").decode(), text)
+    return [f" {output.paint('hint:', '36', sys.stderr)} {output.clean(hint)}"] if hint else []

@@ -5,7 +5,6 @@ from typing import Annotated
 import typer
 
 from nemorun_cli.cli import output, params
-from nemorun_cli.core.errors import UsageError
 
 
 def command(
@@ -25,8 +24,8 @@ def command(
     json: params.JsonOption = False,
 ) -> None:
     """List executors, or the settings of one: each value, and where it comes from."""
-    if name is None and bad_nodes:
-        raise UsageError("--bad-nodes needs the NAME of an executor")
+    if name is None:
+        params.refuse_without("the NAME of an executor", {"--bad-nodes": bad_nodes, "--set": set_})
     if name is None:
         _list(json=json)
     elif bad_nodes:

@@ -59,7 +59,7 @@ def _split(arguments: list[str]) -> tuple[str | None, list[str]]:
 
 
 def _show_one(found: "Explained") -> None:
-    output.answer(f"{found.path} = {output.one_line(found.value)}")
+    output.answer(output.one_line(f"{found.path} = {found.value}"))
     output.table(("BY", "WHERE", "TO"), list(_steps(found)), shrink=(2, 1))
 
 

@@ -1,15 +1,20 @@
 """`nemorun export`."""
 
 import sys
+from collections.abc import Sequence
 from pathlib import Path
-from typing import Annotated
+from typing import TYPE_CHECKING, Annotated
 
 import typer
 
 from nemorun_cli.cli import output, params
 from nemorun_cli.core.errors import UsageError
 
+if TYPE_CHECKING:
+    from nemorun_cli.core.runs import Run
+
 _STDOUT = "-"
+_MIB = 256
 
 
 def command(  # noqa: PLR0913
@@ -21,7 +26,7 @@ def command(  # noqa: PLR0913
             "--output",
             "-o",
             metavar="FILE",
-            help="The file to write; `ID.nrz` unless set, `-`: standard output.",
+            help="The file to write, or a folder for `ID.nrz`; `-`: standard output.",
         ),
     ] = None,
     force: Annotated[
@@ -30,11 +35,14 @@ def command(  # noqa: PLR0913
     no_code: Annotated[bool, typer.Option("--no-code", help="Leave out the code.")] = False,
     no_logs: Annotated[bool, typer.Option("--no-logs", help="Leave out the logs.")] = False,
     log_limit: Annotated[
-        int,
+        int | None,
         typer.Option(
-            "--log-limit", metavar="MIB", min=0, help="Of each log file, the last MIB at most."
+            "--log-limit",
+            metavar="MIB",
+            min=0,
+            help=f"Of each log file, the last MIB at most; {_MIB} unless set.",
         ),
-    ] = 256,
+    ] = None,
     json: params.JsonOption = False,
 ) -> None:
     """Write runs that have ended to one file: record, config, code, environment, metrics, logs.
@@ -47,14 +55,17 @@ def command(  # noqa: PLR0913
     from nemorun_cli.actions.select import runs_of
     from nemorun_cli.cli.documents import document
 
+    params.refuse_together({"--no-logs": no_logs, "--log-limit": log_limit is not None})
+    params.refuse_together({"--force": force, "-o -": to == _STDOUT})
     ports = wiring.ports()
     chosen = runs_of(runs, ports=ports)
-    extent = Extent(code=not no_code, logs=not no_logs, log_limit=log_limit * 2**20)
+    limit = _MIB if log_limit is None else log_limit
+    extent = Extent(code=not no_code, logs=not no_logs, log_limit=limit * 2**20)
     if to == _STDOUT:
         _refuse_terminal(json=json)
         done = export.export(chosen, extent, ports=ports, write=output.raw)
     else:
-        path = Path(to or _name(chosen[0].id, len(chosen)))
+        path = _path(to, chosen)
         done = export.to_file(chosen, extent, path, ports=ports, force=force)
     for text in done.left_out:
         output.note(f"left out of {text}")
@@ -74,10 +85,14 @@ def command(  # noqa: PLR0913
         output.answer(str(path))
 
 
-def _name(run_id: str, number: int) -> str:
-    if number > 1:
-        raise UsageError("several runs need the name of a file", hint="-o runs.nrz")
-    return f"{run_id}.nrz"
+def _path(to: str | None, runs: "Sequence[Run]") -> Path:
+    """The file to write: what was typed or, in that folder or the current one, ID.nrz."""
+    path = Path(to or "")
+    if not path.is_dir():
+        return path
+    if len(runs) > 1:
+        raise UsageError("several runs need the name of a file", hint=f"-o {path / 'runs.nrz'}")
+    return path / f"{runs[0].id}.nrz"
 
 
 def _refuse_terminal(*, json: bool) -> None:

@@ -166,6 +166,7 @@ FLAGS: Mapping[str, Mapping[str, Flag]] = {
     "reproduce": {
         "--metric": Flag("", "NAME[:TOLERANCE]", "A metric that has to come out the same"),
         "--file": Flag("", "GLOB", "Files of the run that have to"),
+        "--executor": Flag("-e", "NAME", "An executor, or a profile of your settings"),
         "--environment": Flag("", "fresh|here", "Built from what was recorded, or what is..."),
         "--timeout": Flag("", "TIME", "Stop waiting after this"),
         "--cancel-on-exit": Flag("", "", "Cancel the run when this command is interrupted"),
@@ -194,7 +195,7 @@ FLAGS: Mapping[str, Mapping[str, Flag]] = {
         "--json": Flag("", "", "Print one JSON document"),
     },
     "export": {
-        "--output": Flag("-o", "FILE", "The file to write"),
+        "--output": Flag("-o", "FILE", "The file to write, or a folder for `ID.nrz`"),
         "--force": Flag("", "", "Write a file that is there already anew"),
         "--no-code": Flag("", "", "Leave out the code"),
         "--no-logs": Flag("", "", "Leave out the logs"),

@@ -1,20 +1,30 @@
 """`nemorun gc`."""
 
 import sys
+from collections.abc import Iterator
 from typing import TYPE_CHECKING, Annotated, Any
 
 import typer
 
 from nemorun_cli.cli import output, params
-from nemorun_cli.cli.sizes import size
 from nemorun_cli.core.errors import UsageError
 from nemorun_cli.core.ids import tail
+from nemorun_cli.core.sizes import size
 
 if TYPE_CHECKING:
     from nemorun_cli.actions.gc import Garbage, OldRun
 
 HEAD = ("WHAT", "ID", "STATE", "ENDED", "SIZE", "RECIPE", "NAME", "PLACE")
 _SHOWN = 12
+_WORDS = {
+    "code": ("snapshot", "snapshots"),
+    "patch": ("patch", "patches"),
+    "environment": ("environment", "environments"),
+    "cache": ("cache", "caches"),
+    "remnant": ("remnant", "remnants"),
+}
+"""What is no run: one of it, and several."""
+_MANY = ("cache", "remnant")
 
 
 def command(  # noqa: PLR0913
@@ -43,12 +53,15 @@ def command(  # noqa: PLR0913
     """Show what may go to make room; with --yes, delete it.
 
     Runs that ended long enough ago, with their job folders, also on other hosts. Never one that is
-    alive, that a live one waits for, or that has any tag. Then stored code that no run names and
-    nobody has used for a day, and environments of `reproduce` that nobody has used for a month. A
-    run whose host does not answer is kept; then the exit code is 17.
+    alive, that a live one waits for, or that has any tag. Then stored code and patches that no run
+    names and nobody has used for a day, environments of `reproduce` that nobody has used for a
+    month, caches of what is gone, and remnants of killed commands. A run whose host does not answer
+    is kept; then the exit code is 17.
     """
     from nemorun_cli.actions import gc, wiring
 
+    if older_than is None:
+        params.refuse_without("--older-than", {"--state": state, "--keep-tag": keep_tag})
     ports = wiring.ports()
     params.check_tags(keep_tag or ())
     wanted = params.filter_of(
@@ -82,7 +95,9 @@ def command(  # noqa: PLR0913
 
 def _age(text: str | None) -> float | None:
     if text is not None and text.strip().isdecimal():
-        raise UsageError(f"--older-than: {text} of what?", hint=f"for example {text}d, or 12w")
+        raise UsageError(
+            f"--older-than: {text} of what?", hint=f"for example {text}d; {params.UNITS}"
+        )
     return params.seconds("--older-than", text)
 
 
@@ -90,10 +105,11 @@ def _print(found: "Garbage") -> None:
     person = output.terminal(sys.stdout)
     rows = [_run_row(each, person=person) for each in found.runs]
     left = [
-        *(("code", each.path.name, "", each.bytes) for each in found.code),
+        *((each.kind.value, each.name, "", each.bytes) for each in found.left),
         *(("code", each.hash, each.place, each.bytes) for each in found.far_code),
-        *(("environment", each.path.name, "", each.bytes) for each in found.environments),
     ]
+    if person:
+        left = [*_together(left)]
     rows += [
         (
             what,
@@ -108,6 +124,15 @@ def _print(found: "Garbage") -> None:
         for what, name, place, amount in left
     ]
     output.table(HEAD, rows, shrink=(6, 7, 5))
+
+
+def _together(left: list[tuple[str, str, str, int]]) -> Iterator[tuple[str, str, str, int]]:
+    """The same, with all caches as one, and so the remnants: there may be thousands."""
+    yield from (each for each in left if each[0] not in _MANY)
+    for kind in _MANY:
+        sizes = [size for what, _, _, size in left if what == kind]
+        if sizes:
+            yield kind, f"{len(sizes)} in all", "", sum(sizes)
 
 
 def _run_row(each: "OldRun", *, person: bool) -> tuple[str, ...]:
@@ -145,26 +170,34 @@ def _document(found: "Garbage", *, deleted: bool) -> dict[str, Any]:
             for each in found.runs
         ],
         code=[
-            *({"hash": each.path.name, "place": None, "bytes": each.bytes} for each in found.code),
+            *(
+                {"hash": each.name, "place": None, "bytes": each.bytes}
+                for each in found.left
+                if each.kind.value == "code"
+            ),
             *(
                 {"hash": each.hash, "place": each.place, "bytes": each.bytes}
                 for each in found.far_code
             ),
         ],
-        environments=[{"name": each.path.name, "bytes": each.bytes} for each in found.environments],
+        **{
+            several: [
+                {"name": each.name, "bytes": each.bytes}
+                for each in found.left
+                if each.kind.value == kind
+            ]
+            for kind, (_, several) in _WORDS.items()
+            if kind != "code"
+        },
         problems=list(found.problems),
     )
 
 
 def _tell(found: "Garbage", *, acting: bool, older_than: str | None) -> None:
-    counts = {
-        "run": len(found.runs),
-        "snapshot": len(found.code) + len(found.far_code),
-        "environment": len(found.environments),
-    }
-    listed = ", ".join(
-        f"{count} {what}{'' if count == 1 else 's'}" for what, count in counts.items() if count
-    )
+    kinds = [each.kind.value for each in found.left] + ["code" for _ in found.far_code]
+    counted = [(len(found.runs), ("run", "runs"))]
+    counted += [(kinds.count(kind), words) for kind, words in _WORDS.items()]
+    listed = ", ".join(f"{count} {words[count > 1]}" for count, words in counted if count)
     hint = "" if older_than else "; --older-than 60d names old runs"
     if not listed:
         output.note(f"nothing to delete{hint}")

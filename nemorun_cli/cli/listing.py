@@ -37,6 +37,8 @@ def command(  # noqa: PLR0913
     """
     from nemorun_cli.actions import listing, wiring
 
+    params.refuse_together({"--quiet": quiet, "--json": json})
+    params.refuse_together({"--strict": strict, "--refresh never": refresh is Refresh.NEVER})
     ports = wiring.ports()
     wanted = params.filter_of(
         state=state,

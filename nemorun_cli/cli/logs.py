@@ -38,6 +38,9 @@ def command(  # noqa: PLR0913
     from nemorun_cli.actions import logs, wiring
     from nemorun_cli.actions.select import run_of
 
+    if path:
+        lines = {"--follow": follow, "--tail": tail is not None, "--rank": rank is not None}
+        params.refuse_together({"--path": path} | lines | {"--grep": grep})
     ports = wiring.ports()
     chosen = run_of(run, ports=ports)
     if path:

@@ -42,6 +42,8 @@ def command(  # noqa: PLR0913
     from nemorun_cli.actions import metrics, wiring
     from nemorun_cli.actions.select import run_of
 
+    params.refuse_together({"--last": last, "--all": every})
+    params.refuse_together({"--csv": csv, "--json": json})
     ports = wiring.ports()
     problems: list[str] = []
     chosen = run_of(run, ports=ports)

@@ -1,6 +1,7 @@
 """The only printer: answers go to standard output, everything else to standard error."""
 
 import os
+import re
 import sys
 import time
 from collections.abc import Iterable, Iterator, Mapping, Sequence
@@ -17,6 +18,7 @@ _COLOURS = {
     JobState.CANCELLED: "33",
     JobState.RUNNING: "36",
 }
+_CONTROLS = re.compile(r"[\x00-\x08\x0b-\x1f\x7f-\x9f]")
 _MIN_COLUMN = 6
 _BATCH = 1000
 
@@ -37,6 +39,11 @@ def answer(text: str, *, flush: bool = True) -> None:
     ReaderGoneError or OutputError when it cannot be written; what follows is then dropped.
     """
     raw(text.encode("utf-8", "surrogateescape") + b"\n", flush=flush)
+
+
+def text(text: str) -> None:
+    """An answer of many lines, byte for byte; on a terminal its control characters are escaped."""
+    answer(clean(text) if terminal(sys.stdout) else text)
 
 
 def raw(data: bytes, *, flush: bool = True) -> None:
@@ -62,6 +69,11 @@ def _drop(stream: int) -> None:
 
 def note(text: str) -> None:
     """A remark beside the answer; where it cannot be written, nothing fails for that."""
+    passed_on(clean(text))
+
+
+def passed_on(text: str) -> None:
+    """A line beside the answer, byte for byte, as the output of a job is; errors as `note`."""
     try:
         sys.stderr.buffer.write(text.encode("utf-8", "surrogateescape") + b"\n")
         sys.stderr.buffer.flush()
@@ -71,7 +83,7 @@ def note(text: str) -> None:
 
 def warn(text: str) -> None:
     """A remark that something is not as it should be."""
-    note(f"{paint('warning:', '33', sys.stderr)} {text}")
+    passed_on(f"{paint('warning:', '33', sys.stderr)} {clean(text)}")
 
 
 def document(value: Mapping[str, Any]) -> None:
@@ -84,16 +96,16 @@ def fail(error: NemorunError, *, as_json: bool = False) -> int:
     from nemorun_cli.cli import errortexts
 
     if as_json:
-        note(_json(errortexts.document_of(error)))
+        passed_on(_json(errortexts.document_of(error)))
     else:
-        note("\n".join(errortexts.lines_of(error)))
+        passed_on("\n".join(errortexts.lines_of(error)))
     return error.exit_code
 
 
 def progress(text: str) -> None:
     """One line that replaces the one before it; only where somebody can see it move."""
     if terminal(sys.stderr):
-        sys.stderr.write(f"\r\x1b[K{text[: _width(sys.stderr) - 1]}")
+        sys.stderr.write(f"\r\x1b[K{one_line(text)[: _width(sys.stderr) - 1]}")
         sys.stderr.flush()
 
 
@@ -112,10 +124,10 @@ def table(
     Columns named in `shrink` give way, in that order, where the terminal is too narrow; empty ones
     are left out.
     """
-    rows = list(rows)
     if not terminal(sys.stdout):
         lines(rows)
         return
+    head, *rows = (tuple(map(one_line, row)) for row in (head, *rows))
     if not rows:
         return
     used = [any(row[column] for row in rows) for column in range(len(head))]
@@ -127,12 +139,12 @@ def table(
     _shrink(widths, shrink, _width(sys.stdout))
     answer(paint(_row(head, widths), "1", sys.stdout))
     for row in rows:
-        answer(_coloured(_row([one_line(cell) for cell in row], widths)))
+        answer(_coloured(_row(row, widths)))
 
 
 def fits(head: Sequence[str], rows: Iterable[Sequence[str]]) -> bool:
     """Whether the terminal is wide enough for a table of these."""
-    rows = list(rows)
+    head, *rows = (tuple(map(one_line, row)) for row in (head, *rows))
     widths = [
         max(map(len, column))
         for column in zip(head, *rows, strict=True)
@@ -148,13 +160,14 @@ def lines(rows: Iterable[Sequence[str]]) -> None:
 
 
 def csv(head: Sequence[str], rows: Iterable[Sequence[str]]) -> None:
-    """Lines of comma-separated values under a head; many are never in memory together."""
+    """Lines of comma-separated values under a head, a row each; many are never in memory."""
     import csv
     import io
 
     for batch in _batches(chain([head], rows)):
         text = io.StringIO()
-        csv.writer(text, lineterminator="\n").writerows(batch)
+        writer = csv.writer(text, lineterminator="\n")
+        writer.writerows(map(one_line, row) for row in batch)
         answer(text.getvalue().removesuffix("\n"))
 
 
@@ -174,7 +187,7 @@ def pairs(facts: Mapping[str, str]) -> Iterator[str]:
 
 def head(title: str) -> str:
     """The line above a part of an answer."""
-    return paint(title, "1", sys.stdout)
+    return paint(one_line(title), "1", sys.stdout)
 
 
 def paint(text: str, colour: str, stream: TextIO) -> str:
@@ -217,6 +230,7 @@ def _json(value: Mapping[str, Any]) -> str:
     import json
 
     text = json.dumps(value, indent=2, ensure_ascii=False, default=str)
+    text = _CONTROLS.sub(lambda found: f"\\u{ord(found.group()):04x}", text)
     if text.isascii():
         return text
     try:
@@ -249,7 +263,13 @@ def _coloured(row: str) -> str:
     return row
 
 
+def clean(text: str) -> str:
+    """What names of files and metrics may hold, and no terminal should be told, escaped."""
+    return _CONTROLS.sub(lambda found: found.group().encode("unicode_escape").decode(), text)
+
+
 def one_line(cell: str) -> str:
+    """The same of a cell, a break of the line and a tab included."""
     if cell.isprintable():
         return cell
     return "".join(

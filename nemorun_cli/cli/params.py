@@ -1,6 +1,6 @@
 """The parameters that several commands share."""
 
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from datetime import datetime
 from typing import Annotated
 
@@ -12,6 +12,7 @@ from nemorun_cli.core.jobs import JobState
 from nemorun_cli.core.runs import Filter
 
 RUN_HELP = "An id, a prefix of it or of its last part (3 characters), `last`, or `@-2`."
+UNITS = "the units are s, m, h, d and w"
 RunArg = Annotated[str, typer.Argument(metavar="RUN", help=RUN_HELP, show_default=True)]
 RunsArg = Annotated[list[str] | None, typer.Argument(metavar="[RUN]...", help=RUN_HELP)]
 JsonOption = Annotated[bool, typer.Option("--json", help="Print one JSON document.")]
@@ -106,7 +107,9 @@ def seconds(option: str, text: str | None) -> float | None:
     try:
         return None if text is None else parse_duration(text)
     except ValueError as error:
-        raise UsageError(f"{option}: {error}", hint="for example 90s, 10m or 2h") from None
+        raise UsageError(
+            f"{option}: {error}", hint=f"for example 90s, 2h30m or 60d; {UNITS}"
+        ) from None
 
 
 def _state(word: str) -> JobState:
@@ -117,6 +120,28 @@ def _state(word: str) -> JobState:
         f"no state named {word!r}",
         hint=f"the states are {', '.join(groups).lower()}",
     )
+
+
+def refuse_together(options: Mapping[str, object]) -> None:
+    """UsageError where more than one of these was given: options with what they are set to."""
+    given = [option for option, value in options.items() if value]
+    if len(given) > 1:
+        raise UsageError(f"{given[0]} has no meaning with {given[1]}", hint="give one of them")
+
+
+def refuse_without(needed: str, options: Mapping[str, object]) -> None:
+    """UsageError where one of these was given, which mean nothing without what is needed."""
+    for option, value in options.items():
+        if value:
+            raise UsageError(f"{option} has no meaning without {needed}")
+
+
+def refuse_filters(runs: Sequence[str] | None, wanted: Filter, **more: bool) -> None:
+    """UsageError for filters where runs are named: they would leave none of these out."""
+    if runs and (not wanted.empty or any(more.values())):
+        raise UsageError(
+            "runs are named, which no filter changes", hint="name runs, or give filters alone"
+        )
 
 
 def check_tags(texts: Sequence[str]) -> None:

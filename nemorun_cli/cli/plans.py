@@ -12,10 +12,10 @@ from nemorun_cli.actions.reuse import Twin
 from nemorun_cli.cli import output, repositories
 from nemorun_cli.cli.documents import document
 from nemorun_cli.cli.reusing import same_object
-from nemorun_cli.cli.sizes import size
 from nemorun_cli.config.diff import Difference
 from nemorun_cli.core.ids import tail
 from nemorun_cli.core.jobs import Code
+from nemorun_cli.core.sizes import size
 from nemorun_cli.packagers.skipped import Skipped
 
 _LONG = 12
@@ -69,16 +69,16 @@ def lines_of(
     record, plan, code = prepared.record, prepared.plan, prepared.spec.code
     yield f"recipe     {record.recipe}"
     if record.argv:
-        yield f"command    {shlex.join(record.argv)}"
+        yield output.one_line(f"command    {shlex.join(record.argv)}")
     yield f"executor   {record.profile or record.executor}"
     yield f"directory  {plan.directory}"
     yield from _code_lines(code, left_out)
     linked = [name for name in plan.links if code is None or name not in code.entries]
     if linked:
-        yield f"linked     {', '.join(linked)}"
+        yield output.one_line(f"linked     {', '.join(linked)}")
     changed = {name: each for name, each in record.settings.items() if each["source"] != "default"}
     for name, each in changed.items():
-        yield f"setting    {name} = {each['text']}  ({each['source']})"
+        yield output.one_line(f"setting    {name} = {each['text']}  ({each['source']})")
     for name in (*record.environment["values"], *record.environment["secrets"]):
         yield f"env        {name}"
     if prepared.spec.config:
@@ -90,7 +90,7 @@ def lines_of(
     yield from _differences(comparison)
     yield f"files      {', '.join(sorted(plan.files))}"
     for argv in plan.commands:
-        yield f"runs       {shlex.join(argv)}"
+        yield output.one_line(f"runs       {shlex.join(argv)}")
     yield "--json shows the whole plan, every file's text included"
 
 

@@ -7,8 +7,8 @@ from typing import Annotated, Any
 import typer
 
 from nemorun_cli.cli import output, params
-from nemorun_cli.cli.sizes import size
 from nemorun_cli.core.jobs import JobFile
+from nemorun_cli.core.sizes import size
 
 
 def command(
@@ -39,6 +39,7 @@ def command(
     from nemorun_cli.actions import pull, wiring
     from nemorun_cli.actions.select import run_of
 
+    params.refuse_without("GLOB", {} if patterns else {"--output": folder, "--yes": yes})
     ports = wiring.ports()
     chosen = run_of(run, ports=ports)
     if not patterns:

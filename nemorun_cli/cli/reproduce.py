@@ -15,6 +15,7 @@ if TYPE_CHECKING:
 DIFFERENT = 1
 _SHOWN = 16
 """How much of a file's hash a person is shown."""
+_COLOURS = {True: "32", False: "31", None: "33"}
 
 
 class Environment(StrEnum):
@@ -41,6 +42,7 @@ def command(  # noqa: PLR0913
             "--file", metavar="GLOB", help="Files of the run that have to; may be repeated."
         ),
     ] = None,
+    executor: starting.ExecutorOption = None,
     environment: Annotated[
         Environment,
         typer.Option(
@@ -79,7 +81,13 @@ def command(  # noqa: PLR0913
     expected = reproduce.declared(original, metric or (), file or (), ports=ports)
     fresh = environment is Environment.FRESH
     prepared = reproduce.prepare(
-        original, fresh=fresh, around=surroundings(), ports=ports, trust=trust
+        original,
+        fresh=fresh,
+        around=surroundings(),
+        ports=ports,
+        trust=trust,
+        tell=output.note,
+        executor=executor,
     )
     for text in prepared.notices:
         output.note(text)
@@ -127,12 +135,11 @@ def _rows(verdict: "Verdict") -> Iterator[tuple[str, ...]]:
 def _lines(verdict: "Verdict") -> Iterator[str]:
     from nemorun_cli.core.ids import tail
 
-    colour = "32" if verdict.reproduced else "31"
-    word = output.paint(_word(verdict), colour, sys.stdout)
+    word = output.paint(_word(verdict), _COLOURS[verdict.reproduced], sys.stdout)
     yield f"{word}  {tail(verdict.original.id)} as {tail(verdict.run.id)}"
     yield from output.pairs({f"{each.kind} {each.name}": _told(each) for each in verdict.checks})
     if verdict.run.live:
-        yield "it goes on: nothing was compared"
+        yield "the run goes on: nothing was compared"
     elif verdict.environment is None:
         yield "of one of them the environment was not recorded"
     elif verdict.environment:
@@ -147,7 +154,7 @@ def _lines(verdict: "Verdict") -> Iterator[str]:
 
 def _word(verdict: "Verdict") -> str:
     if verdict.reproduced is None:
-        return "still running"
+        return "not yet known"
     return "reproduced" if verdict.reproduced else "not reproduced"
 
 

@@ -27,6 +27,7 @@ def begin(prepared: "Prepared", *, ports: "Ports", reuse: bool) -> "Run":
         twin = twin_of(prepared, ports=ports, ask=True)
         if twin is not None and twin.reusable:
             output.note(f"nothing is launched: {_sentence(twin, ports)}")
+            _tell_what_it_keeps(prepared, twin.run)
             return twin.run
         run = launch.write_down(prepared, ports=ports)
     tell(twin, ports=ports)
@@ -59,7 +60,24 @@ def _sentence(twin: "Twin", ports: "Ports") -> str:
     same = f"{what}, code and environment" if twin.environment else f"{what} and code"
     day = (iso(run.record.created_at) or "").partition("T")[0]
     told = _result(run, ports)
-    return f"the same {same} as {tail(run.id)} of {day}, {run.state.value}{told}"
+    ending = " and asked to end" if twin.ending else ""
+    return f"the same {same} as {tail(run.id)} of {day}, {run.state.value}{ending}{told}"
+
+
+def _tell_what_it_keeps(prepared: "Prepared", run: "Run") -> None:
+    """Say which labels were given that the run does not have, and will not get."""
+    asked, has = prepared.record, run.record
+    without = {
+        "--name": asked.name not in {None, has.name},
+        "--experiment": asked.experiment not in {None, has.experiment},
+        "--tag": not set(asked.tags) <= set(run.tags),
+    }
+    given = [option for option, lost in without.items() if lost]
+    if given:
+        output.note(
+            f"{' and '.join(given)} left aside: that run keeps its own labels;"
+            f" `nemorun tag {tail(run.id)} TAG` adds one"
+        )
 
 
 def _result(run: "Run", ports: "Ports") -> str:

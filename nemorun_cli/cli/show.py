@@ -46,6 +46,15 @@ def command(  # noqa: PLR0913
     from nemorun_cli.actions import show, wiring
     from nemorun_cli.actions.select import run_of
 
+    parts = {
+        "--config": config,
+        "--script": script,
+        "--environment": environment,
+        "--patch": patch,
+    }
+    params.refuse_together(parts)
+    params.refuse_together({"--json": json, "--config": config, "--script": script})
+    params.refuse_without("--patch", {"--repository": repository and not patch})
     ports = wiring.ports()
     if patch:
         _print_patch(run_of(run, ports=ports), repository, ports, json=json)
@@ -62,9 +71,9 @@ def command(  # noqa: PLR0913
     elif config:
         from nemorun_cli.config.render import to_yaml
 
-        output.answer(to_yaml(found.config or {}).rstrip("\n"))
+        output.text(to_yaml(found.config or {}).rstrip("\n"))
     elif script:
-        output.answer(((found.plan or {}).get("files") or {}).get("job.sh", "").rstrip("\n"))
+        output.text(((found.plan or {}).get("files") or {}).get("job.sh", "").rstrip("\n"))
     else:
         for line in _lines(found):
             output.answer(line)
@@ -78,7 +87,7 @@ def _print_patch(run: "Run", place: str, ports: "Ports", *, json: bool) -> None:
     if json:
         output.document(document(repository=place, patch=text))
     elif text:
-        output.answer(text.removesuffix("\n"))
+        output.text(text.removesuffix("\n"))
     else:
         output.note("its code is as committed")
 
@@ -160,6 +169,7 @@ def _lines(found: "Details") -> Iterator[str]:
 def _facts(found: "Details") -> dict[str, str]:
     import shlex
 
+    from nemorun_cli.actions.leftbehind import left_behind
     from nemorun_cli.cli.documents import iso
     from nemorun_cli.cli.environments import brief
     from nemorun_cli.cli.listing import why
@@ -170,6 +180,7 @@ def _facts(found: "Details") -> dict[str, str]:
     environment = record.environment
     facts = {
         "why": why(run, time.time()),
+        "hint": left_behind(run),
         "name": record.name,
         "recipe": record.recipe,
         "command": shlex.join(record.argv) if record.argv else None,

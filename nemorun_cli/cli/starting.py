@@ -10,7 +10,7 @@ from typing import TYPE_CHECKING, Annotated
 import typer
 
 from nemorun_cli.cli import output
-from nemorun_cli.cli.params import check_tags
+from nemorun_cli.cli.params import check_tags, refuse_without
 from nemorun_cli.core.errors import UsageError
 
 if TYPE_CHECKING:
@@ -122,8 +122,11 @@ class How:
 
     def __post_init__(self) -> None:
         """UsageError for options that mean nothing together."""
-        if self.timeout is not None and not self.wait and not self.follow:
-            raise UsageError("--timeout has no meaning without --wait or --follow")
+        if not self.wait and not self.follow:
+            refuse_without(
+                "--wait or --follow",
+                {"--timeout": self.timeout is not None, "--cancel-on-exit": self.cancel_on_exit},
+            )
         if self.reuse and self.cancel_on_exit:
             raise UsageError("--cancel-on-exit could end a run that others use: not with --reuse")
 
@@ -249,7 +252,7 @@ def _leaving(run: "Run", how: How, ports: "Ports") -> Iterator[None]:
 def _follow(run: "Run", how: How, ports: "Ports") -> None:
     from nemorun_cli.actions.logs import lines
 
-    tell = output.note if how.json else output.answer
+    tell = output.passed_on if how.json else output.answer
     for line in lines(run, ports=ports, follow=True, tell=output.warn):
         tell(line.text)
 

@@ -21,6 +21,7 @@ def command(
     from nemorun_cli.cli.listing import why
     from nemorun_cli.core.ids import tail
 
+    params.refuse_together({"--strict": strict, "--refresh never": refresh is Refresh.NEVER})
     ports = wiring.ports()
     asked = runs or ["last"]
     seen = observe.refresh(runs_of(asked, ports=ports), ports=ports, mode=refresh)
@@ -30,6 +31,7 @@ def command(
         output.document(runs_document(seen.runs, asked=len(asked)))
     else:
         for run in seen.runs:
-            shown = f"{tail(run.id)}  {output.paint_state(run.state)}  {why(run, ports.clock())}"
+            told = output.one_line(why(run, ports.clock()))
+            shown = f"{tail(run.id)}  {output.paint_state(run.state)}  {told}"
             output.answer(shown.rstrip())
     return 17 if strict and seen.problems else 0

@@ -38,4 +38,4 @@ def command(
     if json:
         output.document(runs_document([chosen]))
     else:
-        output.answer(" ".join(chosen.tags))
+        output.answer(output.one_line(" ".join(chosen.tags)))

@@ -42,7 +42,7 @@ def command(
     elif not output.terminal(sys.stdout):
         output.lines(("ok" if each.fine else "damaged", each.what, each.seen) for each in found)
     else:
-        width = max(len(each.what) for each in found)
+        width = max(len(output.one_line(each.what)) for each in found)
         for each in found:
             mark = ("ok", "32") if each.fine else ("damaged", "31")
             output.answer(

@@ -43,9 +43,10 @@ def command(
 
     ports = wiring.ports()
     seconds = params.seconds("--timeout", timeout)
+    wanted = Filter(experiment=experiment, tags=tuple(tag or ()))
+    params.refuse_filters(runs, wanted)
     chosen = runs_of(runs or (), ports=ports)
     if not runs:
-        wanted = Filter(experiment=experiment, tags=tuple(tag or ()))
         found = ports.index.live() if wanted.empty else ports.index.select(wanted, limit=None).runs
         chosen = list(found)
         if not chosen and not wanted.empty:
@@ -79,19 +80,34 @@ def _warn_once(text: str) -> None:
     output.warn(text)
 
 
+def _tell_what_goes_on(live: Sequence[Run]) -> None:
+    if len(live) > 1:
+        output.note(f"{len(live)} runs go on; `nemorun list` shows them")
+    elif live:
+        run_id = tail(live[0].id)
+        output.note(
+            f"{live[0].id} goes on; `nemorun logs --follow {run_id}` shows its output,"
+            f" `nemorun wait {run_id}` waits for its end"
+        )
+
+
 def report(runs: Sequence[Run], *, lines: int | None = None) -> int:
     """Tell why runs failed, with the end of their output; the exit code for all of them."""
     count = _TAIL_LINES if lines is None else lines
     from nemorun_cli.actions import wiring
+    from nemorun_cli.actions.leftbehind import left_behind
     from nemorun_cli.actions.logs import last_lines
     from nemorun_cli.cli.listing import why
 
     ports = wiring.ports()
+    _tell_what_goes_on([run for run in runs if run.live])
     for run in runs:
         if run.live or lifecycle.exit_code_of(run) == 0:
             continue
         reason = why(run, ports.clock())
         output.note(f"{tail(run.id)} {run.state.value}{f': {reason}' if reason else ''}")
+        if hint := left_behind(run):
+            output.note(hint)
         for line in last_lines(run, count, ports=ports):
-            output.note(f"  {line.text}")
+            output.passed_on(f"  {line.text}")
     return lifecycle.worst([lifecycle.exit_code_of(run) for run in runs])

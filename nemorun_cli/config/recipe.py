@@ -27,11 +27,15 @@ class Changes:
     files: tuple[str, ...] = ()
     cwd: Path = Path()
     """The folder to which the names of files are relative."""
+    then: "Changes | None" = None
+    """Those that come after these."""
 
     def assignments(self) -> Iterator[Assignment | UsageError]:
         """All of them, in the order in which they count."""
         yield from of_files(self.files, self.cwd)
         yield from of_arguments(self.arguments, self.cwd)
+        if self.then is not None:
+            yield from self.then.assignments()
 
 
 @dataclass(frozen=True, kw_only=True)

@@ -16,6 +16,10 @@ class Problem:
     hint: str = ""
 
 
+class NewerFormatError(ValueError):
+    """What was to be read is in a format that only a newer nemorun knows."""
+
+
 class NemorunError(Exception):
     """A failure that the user is told about in one message: what, where, what to do."""
 
@@ -66,6 +70,18 @@ class CorruptError(NemorunError):
     """A record of the store cannot be read; the others can."""
 
     code = "corrupt"
+
+
+class NewerError(CorruptError):
+    """A record or an archive is whole, and in a format of a newer nemorun."""
+
+    code = "newer"
+
+    def __init__(self, what: str) -> None:
+        super().__init__(
+            f"{what} was written by a newer nemorun",
+            hint="upgrade nemorun: this one cannot read it",
+        )
 
 
 class StoreError(NemorunError):

@@ -179,7 +179,7 @@ class CanMeasure(Protocol):
     """An executor that can say how much room its jobs' folders take."""
 
     def sizes(self, keys: Sequence[str]) -> dict[str, int]:
-        """Bytes in the folder of each of these jobs that has one, in few requests.
+        """Bytes on the disk of the folder of each of these jobs that has one, in few requests.
 
         UnreachableError when nobody answers.
         """

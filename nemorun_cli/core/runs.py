@@ -53,6 +53,10 @@ class RunRecord:
     overrides: tuple[str, ...] = ()
     files: tuple[str, ...] = ()
     """Those of overrides, by their names as typed."""
+    include_repos: tuple[str, ...] = ()
+    """Folders given with --include-repo, as typed."""
+    folder: str = "."
+    """Where these are named from: a folder of the project or, without one, any."""
     settings: Mapping[str, Any] = field(default_factory=dict)
     """Each setting as used: name to {value, source}."""
     environment: Mapping[str, Any] = field(default_factory=dict)

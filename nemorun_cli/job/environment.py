@@ -30,7 +30,7 @@ _OF_THE_INSTALLER = (
     "provenance_url.json",
     "uv_cache.json",
 )
-_USER_INFO = re.compile(r"(?<=://)[^/@]*@")
+_CREDENTIALS = re.compile(r"(?<=://)[^/@]*@|\?[^#]*")
 _DRIVER = re.compile(r"\b\d{3,}\.\d+(\.\d+)?\b")
 _VERSION = re.compile(r"^Version:\s*(\S+)", re.MULTILINE)
 _MODEL = re.compile(r"^Model:\s*(.+?)\s*$", re.MULTILINE)
@@ -175,7 +175,7 @@ def _url(origin: dict[str, Any]) -> str | None:
     url = origin.get("url")
     if not isinstance(url, str):
         return None
-    url = _USER_INFO.sub("", url)
+    url = _CREDENTIALS.sub("", url)
     version = origin.get("vcs_info") or {}
     if version.get("vcs") and version.get("commit_id"):
         return "{}+{}@{}".format(version["vcs"], url, version["commit_id"])

@@ -169,7 +169,7 @@ def _code(
         bytes=tree.rows.bytes,
         commit=head.head.commit if head else None,
         repositories=tuple(
-            _repository(each, made.get(each.place))
+            _repository(each, tree, made.get(each.place))
             for each in tree.listings
             if each.state or each.place
         ),
@@ -178,19 +178,20 @@ def _code(
     )
 
 
-def _repository(listing: Listing, made: str | None) -> Repository:
+def _repository(listing: Listing, tree: Tree, made: str | None) -> Repository:
     place, root, state = listing.place.rstrip("/"), str(listing.folder), listing.state
     if state is None:
         return Repository(place=place, root=root)
+    untracked = [path for path in state.untracked if listing.place + path in tree.entries]
     return Repository(
         place=place,
         root=root,
         commit=state.head.commit,
         branch=state.head.branch,
         remote=state.remote,
-        dirty=bool(state.changed or state.untracked),
+        dirty=bool(state.changed or untracked),
         changed=tuple(sorted(state.changed)[:_NAMED]),
-        untracked=tuple(sorted(state.untracked)[:_NAMED]),
+        untracked=tuple(sorted(untracked)[:_NAMED]),
         patch=made,
     )
 

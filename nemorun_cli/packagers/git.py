@@ -6,6 +6,7 @@ import subprocess
 from collections.abc import Mapping
 from dataclasses import dataclass
 from pathlib import Path
+from shutil import which
 from typing import IO
 from urllib.parse import urlsplit, urlunsplit
 
@@ -13,13 +14,15 @@ from nemorun_cli.core.errors import RefusedError
 from nemorun_cli.roots import trusted
 
 _COMMIT = re.compile(r"[0-9a-f]{40,64}")
-# A repository may name programs, as its fsmonitor or hooks, which git would start; and its index is
-# left be.
+# A repository may name programs, as its fsmonitor or hooks, which git would start; its index is
+# left be; and of what replaces a commit in it, no clone knows.
 _GIT = (
-    *("git", "--no-optional-locks"),
+    *("git", "--no-optional-locks", "--no-replace-objects"),
     *("-c", "core.fsmonitor=false", "-c", "core.hooksPath=/dev/null"),
 )
 _BRANCH = "refs/heads/"
+_TOLD = 3
+"""Lines that git needs at most to say what is wrong, and what to do."""
 _ASKED = r"^(remote\..*\.url|branch\..*\.remote)$"
 
 
@@ -45,9 +48,9 @@ def ask(
     done = _run(folder, arguments, data=data, more=more or {}, out=subprocess.PIPE)
     if done is None or done.returncode == 0:
         return None if done is None else done.stdout
-    told = os.fsdecode(done.stderr).strip().splitlines()
+    told = [line.strip() for line in os.fsdecode(done.stderr).splitlines() if line.strip()]
     raise RefusedError(
-        f"git cannot {to} {folder}: {(told or ['no reason given'])[-1].strip()}",
+        f"git cannot {to} {folder}: {'; '.join(told[-_TOLD:]) or 'no reason given'}",
         hint="`git status` there tells more",
     )
 
@@ -74,8 +77,13 @@ def repository(root: Path) -> Path | None:
     return None
 
 
+def missing(root: Path) -> bool:
+    """Whether this folder is in a repository, and there is no git to ask about it."""
+    return which("git") is None and repository(root) is not None
+
+
 def head(repository: Path) -> Head:
-    """What is checked out, as far as that can be read without starting git."""
+    """What is checked out; git itself is asked only where its files do not tell."""
     try:
         folder = _folder(repository / ".git")
         text = (folder / "HEAD").read_text().strip()
@@ -83,6 +91,9 @@ def head(repository: Path) -> Head:
         commit = text if name == text else _commit_of(name, folder)
     except (OSError, ValueError):
         return Head()
+    if not _COMMIT.fullmatch(commit):
+        commit = _told(repository, "rev-parse", "--verify", "--quiet", "HEAD")
+        name = _told(repository, "symbolic-ref", "--quiet", "HEAD")
     return Head(
         commit=commit if _COMMIT.fullmatch(commit) else None,
         branch=name.removeprefix(_BRANCH) if name.startswith(_BRANCH) else None,
@@ -119,6 +130,9 @@ def remote(known: Mapping[str, str], branch: str | None) -> str | None:
 
 def without_credentials(url: str) -> str:
     """The address of a remote without passwords and tokens."""
+    helper, mark, rest = url.partition("::")
+    if mark and helper.replace("-", "").isalnum():  # A program of git's that knows the rest.
+        return f"{helper}::{without_credentials(rest)}"
     try:
         parts = urlsplit(url)
     except ValueError:
@@ -128,6 +142,11 @@ def without_credentials(url: str) -> str:
     user, at, host = parts.netloc.rpartition("@")
     user = user.partition(":")[0] if parts.scheme == "ssh" else ""
     return urlunsplit((parts.scheme, f"{user}{at}{host}" if user else host, parts.path, "", ""))
+
+
+def _told(folder: Path, *arguments: str) -> str:
+    done = _run(folder, arguments, data=None, more={}, out=subprocess.PIPE)
+    return "" if done is None or done.returncode else os.fsdecode(done.stdout).strip()
 
 
 def _run(
@@ -149,7 +168,7 @@ def _run(
             stderr=subprocess.PIPE,
             check=False,
         )
-    except FileNotFoundError:
+    except (FileNotFoundError, PermissionError):
         return None
 
 
@@ -170,7 +189,8 @@ def _commit_of(reference: str, folder: Path) -> str:
     for place in (folder, shared):
         if (place / reference).is_file():
             return (place / reference).read_text().strip()
-    for line in (shared / "packed-refs").read_text().splitlines():
+    packed = shared / "packed-refs"
+    for line in packed.read_text().splitlines() if packed.exists() else ():
         commit, _, name = line.partition(" ")
         if name == reference:
             return commit

@@ -58,7 +58,8 @@ def suspects(listing: Listing, tree: Tree) -> frozenset[str]:
     held = {path for path, _ in _held(listing, tree)} if state.unwatched else frozenset()
     young = {path[length:] for path in tree.young if path.startswith(listing.place)}
     own = young & set(listing.paths) if young else set()
-    return state.changed | state.untracked | (state.unwatched & held) | own
+    found = state.changed | state.untracked | (state.unwatched & held) | own
+    return found - set(listing.inside)  # A repository inside has a patch of its own.
 
 
 def weight(listing: Listing, tree: Tree, paths: Collection[str]) -> int:

@@ -10,6 +10,7 @@ from pathlib import Path
 from typing import NamedTuple
 
 from nemorun_cli.core.errors import RefusedError
+from nemorun_cli.core.sizes import closely
 from nemorun_cli.packagers.digests import Digests
 from nemorun_cli.packagers.projectfiles import Listing, beyond_links
 from nemorun_cli.packagers.rows import EXECUTABLE, LINK, PLAIN, Entry, Rows
@@ -140,7 +141,7 @@ def refuse_if_too_large(root: Path, sizes: Mapping[str, int], *, limit: int = MO
     listed = ", ".join(f"{name} ({_amount(group.values())})" for name, group in largest)
     raise RefusedError(
         f"a snapshot of {root} would hold {_amount(sizes.values())}, "
-        f"and may hold {limit / 2**30:,.4g} GiB in {MOST_FILES:,} files; the largest: {listed}",
+        f"and may hold {closely(limit)} in {MOST_FILES:,} files; the largest: {listed}",
         hint="list what is no code in .nemorunignore; local jobs can read it all the same, if it is"
         " at the project's top; --yes-large takes all of it",
     )
@@ -231,7 +232,7 @@ def _digest_of(path: str, status: os.stat_result) -> str:
 def _amount(sizes: Iterable[int]) -> str:
     listed = list(sizes)
     files = "1 file" if len(listed) == 1 else f"{len(listed):,} files"
-    return f"{sum(listed) / 2**20:,.1f} MiB in {files}"
+    return f"{closely(sum(listed))} in {files}"
 
 
 def _raise(error: OSError) -> None:

@@ -8,6 +8,7 @@ from dataclasses import MISSING, fields
 from functools import cache
 from typing import Any
 
+from nemorun_cli.core.errors import NewerFormatError
 from nemorun_cli.core.ids import is_id
 from nemorun_cli.core.jobs import Attempt, JobHandle, JobState, JobStatus, Reason
 from nemorun_cli.core.runs import SCHEMA_VERSION, Process, Run, RunRecord
@@ -25,7 +26,7 @@ def record_from_json(value: Any) -> RunRecord:  # noqa: ANN401
     """The record; ValueError saying what is wrong with anything that is none."""
     version = _object(value).get("schema_version", SCHEMA_VERSION)
     if isinstance(version, int) and version > SCHEMA_VERSION:
-        raise ValueError("it was written by a newer nemorun")
+        raise NewerFormatError("it was written by a newer nemorun")
     return RunRecord(**_checked(RunRecord, value, _RECORD))
 
 
@@ -246,6 +247,8 @@ _RECORD: Mapping[str, _Check] = {
     "workdir": _text,
     "overrides": _texts,
     "files": _texts,
+    "include_repos": _texts,
+    "folder": _text,
     "settings": _object,
     "environment": _object,
     "after": _texts,

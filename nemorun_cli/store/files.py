@@ -13,14 +13,11 @@ from nemorun_cli.core.errors import NotFoundError, RefusedError, StoreError
 from nemorun_cli.core.ids import is_id
 from nemorun_cli.core.jobs import JobHandle, JobState, JobStatus
 from nemorun_cli.core.runs import Run, RunRecord
-from nemorun_cli.store import documents, layout, reading, writing
+from nemorun_cli.store import documents, going, layout, reading, writing
 from nemorun_cli.store.journal import Journal
 
 _Value = TypeVar("_Value")
-_STAGES = ".new"
-_GONE = ".gone"
 _LOCK = ".lock"
-_DAY = 86400.0
 _YOUNG = 2.0
 """Seconds within which a second change may leave the time stamp of the first (coarse clocks)."""
 _FULL = "free some space there, or set NEMORUN_HOME to a folder with room"
@@ -66,11 +63,11 @@ class Store:
     def adopt(self, run_id: str, fill: Callable[[Path], None]) -> None:
         """Publish a run, which `fill` puts into the folder it is given; errors as `create`."""
         folder = self._folder(run_id)
-        stage = self._hidden(_STAGES) / f"{run_id}.{os.urandom(4).hex()}"
+        stage = self.home / "runs" / going.STAGES / f"{run_id}.{os.urandom(4).hex()}"
         with self._changing(run_id, folder):
             writing.make_folder(stage.parent)
             writing.make_folder(folder.parent)
-            self._sweep()
+            going.sweep(self.home / "runs")
             try:
                 writing.publish(folder, fill, stage=stage)
             except FileExistsError:
@@ -200,12 +197,27 @@ class Store:
 
     def remove(self, run_id: str) -> None:
         """Delete a run. A kill halfway leaves a hidden folder that a later command deletes."""
+        with self.removing(run_id):
+            pass
+
+    @contextmanager
+    def removing(self, run_id: str) -> Iterator[None]:
+        """Delete a run at the end of this; it is hidden from the beginning, and back on an error.
+
+        A kill leaves it to `going.unfinished`.
+        """
         folder = self._existing(run_id)
-        gone = self._hidden(_GONE)
         with self._changing(run_id, folder):
-            writing.make_folder(gone)
-            folder.rename(gone / f"{run_id}.{os.urandom(4).hex()}")
-            self._sweep()
+            hidden = going.hide(folder)
+        try:
+            yield
+        except Exception:
+            with self._changing(run_id, folder):
+                going.show(hidden, folder)
+            raise
+        with self._telling(folder):
+            going.delete(hidden)
+            going.sweep(self.home / "runs")
 
     def _folder(self, run_id: str) -> Path:
         if not is_id(run_id):
@@ -223,14 +235,6 @@ class Store:
                     hint="`nemorun list` shows them",
                 ) from None
         return folder
-
-    def _hidden(self, name: str) -> Path:
-        return self.home / "runs" / name
-
-    def _sweep(self) -> None:
-        """Delete what killed commands left behind."""
-        writing.clear(self._hidden(_GONE))
-        writing.clear(self._hidden(_STAGES), older=_DAY)
 
     def _first(
         self,

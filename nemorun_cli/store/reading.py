@@ -8,7 +8,7 @@ from dataclasses import replace
 from pathlib import Path
 from typing import Any
 
-from nemorun_cli.core.errors import CorruptError, NotFoundError
+from nemorun_cli.core.errors import CorruptError, NewerError, NewerFormatError, NotFoundError
 from nemorun_cli.core.jobs import JobState, JobStatus
 from nemorun_cli.core.runs import Run
 from nemorun_cli.store import documents
@@ -44,6 +44,8 @@ def run_in(folder: Path) -> Run:
             f"no run {run_id!r} in {folder.parent.parent.parent}",
             hint="`nemorun list` shows them",
         ) from None
+    except NewerFormatError:
+        raise NewerError(run_id) from None
     except (OSError, ValueError) as error:
         raise CorruptError(
             f"{run_id}: cannot read its {RECORD}: {_why(error)}",

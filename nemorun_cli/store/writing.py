@@ -115,20 +115,32 @@ def append_line(path: Path, line: str) -> None:
 def locked(path: Path, *, shared: bool = False) -> Iterator[None]:
     """Alone with this file, or, shared, without those who are; a killed holder holds nothing.
 
-    Where the file system knows no locks, it goes on without.
+    Its holder may delete it. Where the file system knows no locks, it goes on without.
     """
+    while True:
+        fd = os.open(path, os.O_RDWR | os.O_CREAT, 0o600)
+        try:
+            if _held(fd, path, shared=shared):
+                yield
+                return
+        finally:
+            os.close(fd)
+
+
+def _held(fd: int, path: Path, *, shared: bool) -> bool:
+    """Whether it is this file that is locked now, and no other one is in its place."""
     import fcntl
 
-    fd = os.open(path, os.O_RDWR | os.O_CREAT, 0o600)
     try:
-        try:
-            fcntl.flock(fd, fcntl.LOCK_SH if shared else fcntl.LOCK_EX)
-        except OSError as error:
-            if error.errno not in _NO_LOCKS:
-                raise
-        yield
-    finally:
-        os.close(fd)
+        fcntl.flock(fd, fcntl.LOCK_SH if shared else fcntl.LOCK_EX)
+    except OSError as error:
+        if error.errno not in _NO_LOCKS:
+            raise
+        return True
+    try:
+        return os.path.samestat(os.fstat(fd), path.stat())
+    except FileNotFoundError:
+        return False
 
 
 def _part_of(path: Path) -> Path:

@@ -33,30 +33,36 @@ CHANGES = frozenset(
 )
 
 
-def main() -> None:
-    number, _, kind = sys.argv.pop(1).partition(":")
-    limit = int(number)
-    seen = 0
+class Fate:
+    """An audit hook that counts these things, and kills the process before one of them."""
 
-    def count(event: str, arguments: tuple[object, ...]) -> None:
-        nonlocal seen
+    def __init__(self, at: str) -> None:
+        number, _, self.kind = at.partition(":")
+        self.limit = int(number)
+        self.seen = 0
+
+    def __call__(self, event: str, arguments: tuple[object, ...]) -> None:
         writing = event == "open" and isinstance(arguments[2], int) and arguments[2] & WRITING
         if event not in CHANGES and not writing:
             return
-        if kind not in ("", event):
+        if self.kind not in ("", event):
             return
-        seen += 1
-        if seen == limit:
+        self.seen += 1
+        if self.seen == self.limit:
             os.kill(os.getpid(), signal.SIGKILL)
+
+
+def main() -> None:
+    fate = Fate(sys.argv.pop(1))
 
     from nemorun_cli.cli import main as nemorun
 
-    sys.addaudithook(count)
+    sys.addaudithook(fate)
     try:
         nemorun()
     finally:
-        if limit == 0:
-            os.write(2, f"steps: {seen}\n".encode())
+        if fate.limit == 0:
+            os.write(2, f"steps: {fate.seen}\n".encode())
 
 
 if __name__ == "__main__":

@@ -44,6 +44,18 @@ def test_untracked_files_go_along_and_ignored_ones_are_linked(
     assert "linked     data" in dry
 
 
+def test_where_git_is_not_installed_that_is_told(
+    nemorun: Nemorun, repository: Path, tmp_path: Path
+) -> None:
+    nemorun.env["PATH"] = str(tmp_path / "bin")
+
+    told = nemorun("launch", "--dry-run", "command", "true").err
+
+    assert "git is not installed: no commit is recorded" in told
+    (repository / ".git").rename(tmp_path / "away")
+    assert "git is not" not in nemorun("launch", "--dry-run", "command", "true").err
+
+
 def test_the_same_code_is_stored_once(nemorun: Nemorun, repository: Path) -> None:
     for number in range(3):
         nemorun.ok("launch", "--name", str(number), "command", "true")
@@ -124,11 +136,37 @@ def test_a_folder_that_others_may_write_to_is_no_project(nemorun: Nemorun, proje
     done = nemorun("launch", "--wait", "command", "--", "pwd")
 
     assert "no project here" in done.err
+    assert f"{project} would be one, if it were yours and nobody else could write to it" in done.err
     assert nemorun.ok("logs") == str(project)
+
+
+def test_a_module_that_was_left_behind_is_named(nemorun: Nemorun, tmp_path: Path) -> None:
+    folder = tmp_path / "lonely"
+    folder.mkdir()
+    recipe = "import fiddle as fdl\ndef train() -> None:\n    import {}\n"
+    recipe += "def fit() -> fdl.Partial:\n    return fdl.Partial(train)\n"
+    (folder / "near.py").write_text(recipe.format("neighbour"))
+    (folder / "far.py").write_text(recipe.format("elsewhere"))
+    (folder / "neighbour.py").touch()
+    lonely = Nemorun(home=nemorun.home, cwd=folder)
+
+    near = lonely("launch", "--wait", "near.py:fit")
+    shown = lonely.ok("show")
+    far = lonely("launch", "--wait", "far.py:fit")
+
+    hint = f"neighbour lies in {folder}, which is no project"
+    assert near.code == far.code == 10
+    assert hint in near.err
+    assert hint in shown
+    assert "which is no project" not in far.err
+    (folder / "nemorun.toml").touch()
+    assert lonely("launch", "--wait", "near.py:fit").code == 0
 
 
 def test_the_home_folder_is_no_project(nemorun: Nemorun) -> None:
     (nemorun.home / "pyproject.toml").touch()
     at_home = Nemorun(home=nemorun.home, cwd=nemorun.home)
 
-    assert "no project here" in at_home("launch", "--wait", "command", "true").err
+    assert at_home("launch", "--wait", "command", "true").err == (
+        f"no project here: it runs in {nemorun.home}, on files that may still change\n"
+    )

@@ -4,6 +4,7 @@ import json
 import os
 import shutil
 import subprocess
+from dataclasses import replace
 from pathlib import Path
 from typing import Any
 
@@ -209,6 +210,86 @@ def test_code_that_is_gone_hides_nothing_else(tiny: Nemorun) -> None:
     assert f"the code of {run_id} is not in the store any more" in done.err
     assert tiny("diff", run_id, "steps=3", "--only", "config").code == 1
     assert tiny("diff", run_id, run_id).code == 0
+
+
+def test_files_of_a_run_are_those_of_the_folder_it_was_launched_from(
+    tiny: Nemorun, tmp_path: Path
+) -> None:
+    conf, other = tiny.cwd / "conf", tmp_path / "other"
+    for folder in (conf, other):
+        folder.mkdir()
+    (conf / "exp.yaml").write_text("steps: 3\n")
+    (conf / "rate.txt").write_text("0.5")
+    (other / "more.yaml").write_text("note: changed\n")
+    below, outside = replace(tiny, cwd=conf), replace(tiny, cwd=other)
+    launched(below, "tiny", "-f", "exp.yaml", "optim.lr=@rate.txt")
+
+    assert tiny("diff", "last", "--only", "config").out == ""
+    outside.ok("rerun", "last", "-f", "more.yaml", "--wait")
+    assert tiny("diff", "last", "--only", "config").out == ""
+    (conf / "exp.yaml").write_text("steps: 4\n")
+    assert tiny("diff", "@-2", "--only", "config").out == "config\tsteps\t3\t4\n"
+    assert tiny("diff", "@-2", "note=@rate.txt", "--only", "config").code == 2
+
+
+def test_repositories_that_went_along_are_looked_at_again(tiny: Nemorun, tmp_path: Path) -> None:
+    library = tmp_path / "library"
+    library.mkdir()
+    (library / "lib.py").write_text("x = 1\n")
+    launched(tiny, "tiny", "--include-repo", os.path.relpath(library, tiny.cwd))
+
+    assert told(tiny, "last")["code"] == []
+    (library / "lib.py").write_text("x = 2\n")
+    assert [each["change"] for each in told(tiny, "last")["code"]] == ["changed"]
+    shutil.rmtree(library)
+    found = told(tiny, "last", "--only", "code")
+    assert [each["change"] for each in found["code"]] == ["removed"]
+    assert "there is no folder" in found["unfit"][0]["message"]
+
+
+def test_overrides_that_no_longer_fit_are_told_and_hide_nothing_else(tiny: Nemorun) -> None:
+    (tiny.cwd / "exp.yaml").write_text("optim.lr: 0.5\n")
+    launched(tiny, "tiny", "-f", "exp.yaml", "note=x", "steps=3")
+    recipe = tiny.cwd / "recipes" / "tiny.py"
+    recipe.write_text(recipe.read_text().replace("note", "remark"))
+    (tiny.cwd / "exp.yaml").write_text("optim.rate: 0.5\n")
+
+    found = told(tiny, "last")
+
+    assert [each["text"] for each in found["unfit"]] == ["--file exp.yaml", "note=x"]
+    assert "'note'" in found["unfit"][1]["message"]
+    assert {"optim.lr", "note", "remark"} == {each["path"] for each in found["config"]}
+    assert {each["path"] for each in found["code"]} == {"exp.yaml", "recipes/tiny.py"}
+    done = tiny("diff", "last", "--only", "config")
+    assert done.code == 1
+    assert done.out.startswith("unfit\t--file exp.yaml\t\t")
+    assert "note=x does not fit here" in tiny("diff", "last", "--as-overrides").err
+    assert tiny("diff", "last", "remark=[", "nosuch=1").code == 2
+
+
+def test_a_recipe_that_is_gone_is_a_difference(tiny: Nemorun) -> None:
+    run_id = launched(tiny, "tiny")
+    (tiny.cwd / "recipes" / "tiny.py").unlink()
+
+    found = told(tiny, run_id)
+
+    assert [each["text"] for each in found["unfit"]] == ["tiny"]
+    assert found["config"] is None
+    assert found["code"] == [{"path": "recipes/tiny.py", "change": "removed"}]
+    assert tiny("diff", run_id, "--as-overrides").code == 2
+
+
+def test_the_hashes_of_both_sides_are_told_whatever_is_compared(tiny: Nemorun) -> None:
+    run = tiny.json("status", launched(tiny, "tiny"))["run"]
+
+    for section in ("code", "config", "settings"):
+        found = told(tiny, "last", ".", "--only", section)
+        for side in (found["before"], found["after"]):
+            assert side["config_hash"] == run["config_hash"]  # type: ignore[index]
+            assert side["code_hash"] == run["code_hash"]  # type: ignore[index]
+        assert [each for each in ("code", "config", "settings") if found[each] is not None] == [
+            section
+        ]
 
 
 def test_a_person_sees_what_changed(tiny: Nemorun) -> None:

@@ -96,6 +96,8 @@ def test_an_imported_run_is_read_like_any_other(
     logs = Path(elsewhere.ok("logs", "--path"))
     assert (logs / "3" / "0.log").read_text() == "1st\n"
     assert elsewhere.ok("verify", "last").count("ok\t") >= 5
+    pulled = elsewhere("pull", "last", "*")
+    assert (pulled.code, "pull them where it was launched" in pulled.err) == (4, True)
     elsewhere.ok("cancel", "last")
     elsewhere.ok("rm", "last")
     assert elsewhere.ok("list") == ""
@@ -209,9 +211,23 @@ def test_of_eight_imports_at_once_one_takes_the_run_and_the_others_find_it(
     assert not [*elsewhere.store.glob("code/.new-*"), *elsewhere.store.glob("runs/.new/*")]
 
 
-def test_no_secret_is_in_the_file_and_what_is_recorded_is(nemorun: Nemorun, tmp_path: Path) -> None:
-    nemorun.env["WORD"] = "canary-4711"
-    options = ("--secret", "WORD", "--env", "PLACE=harbour-7")
+def test_no_secret_is_in_the_file_and_what_is_recorded_is(
+    nemorun: Nemorun, tmp_path: Path, project: Path
+) -> None:
+    secret = dict.fromkeys(("WORD", "API_TOKEN", "PIP_INDEX_URL"), "https://u:canary@host/")
+    nemorun.env.update(secret)
+    (tmp_path / "library").mkdir()
+    for folder in (project, tmp_path / "library"):
+        for argv in (["init", "-q"], ["remote", "add", "origin", "https://canary@h/"]):
+            subprocess.run(["git", *argv], cwd=folder, env=nemorun.environment(), check=True)
+    (tmp_path / "library" / "lib.py").touch()
+    about = tmp_path / "site" / "p-1.dist-info"
+    about.mkdir(parents=True)
+    url = "https://canary@host/p.whl?token=canary#subdirectory=p"
+    (about / "direct_url.json").write_text(json.dumps({"url": url, "archive_info": {}}))
+    options = ["--secret", "WORD", "--env", "API_TOKEN", "--env", "PASSWORD=canary"]
+    options += ["--env", "PLACE=harbour-7", "--env", f"PYTHONPATH={tmp_path / 'site'}"]
+    options += ["--include-repo", str(tmp_path / "library")]
     nemorun.ok("launch", "--wait", *options, "command", "--", "sh", "-c", 'echo "${#WORD}"')
 
     nemorun.ok("export", "last", "-o", "x.nrz")
@@ -221,6 +237,8 @@ def test_no_secret_is_in_the_file_and_what_is_recorded_is(nemorun: Nemorun, tmp_
         each.read_bytes() for each in (tmp_path / "unpacked").rglob("*") if each.is_file()
     )
     assert b"canary" not in held
+    assert held.count(b"https://h/") == 2
+    assert b"https://host/p.whl#subdirectory=p" in held
     assert b"WORD" in held
     assert b"harbour-7" in held
 
@@ -234,6 +252,38 @@ def test_a_run_that_is_alive_is_not_exported(nemorun: Nemorun) -> None:
     assert "nemorun wait" in done.err
     assert list(nemorun.cwd.glob("*.nrz")) == []
     nemorun.ok("cancel", run_id)
+
+
+def test_an_imported_run_does_not_choose_where_files_are_looked_for(
+    tiny: Nemorun, elsewhere: Nemorun, project: Path
+) -> None:
+    (project / "conf").mkdir()
+    (project / "conf" / "exp.yaml").write_text("steps: 3\n")
+    below = Nemorun(home=tiny.home, cwd=project / "conf")
+    run_id = below.ok("launch", "--wait", "tiny", "-f", "exp.yaml")
+    theirs = Nemorun(home=elsewhere.home, cwd=project)
+    theirs.ok("import", below.ok("export", run_id, "-o", str(elsewhere.cwd)))
+
+    found = json.loads(theirs("diff", run_id, "--json").out)
+
+    assert [each["text"] for each in found["unfit"]] == ["--file exp.yaml"]
+    assert json.loads(tiny("diff", run_id, "--json").out)["unfit"] == []
+
+
+def test_the_file_goes_where_it_can(nemorun: Nemorun, tmp_path: Path) -> None:
+    run_id = nemorun.ok("launch", "--wait", "command", "true")
+    folder = tmp_path / "results"
+
+    missing = nemorun("export", run_id, "-o", str(folder / "x.nrz"))
+    assert (missing.code, missing.out) == (2, "")
+    assert f"there is no folder {folder}" in missing.err
+    folder.mkdir()
+    assert nemorun.ok("export", run_id, "-o", str(folder)) == str(folder / f"{run_id}.nrz")
+    assert [path.name for path in folder.iterdir()] == [f"{run_id}.nrz"]
+    nemorun.ok("launch", "--wait", "command", "true")
+    several = nemorun("export", "last", "@-2", "-o", str(folder))
+    assert (several.code, several.out) == (2, "")
+    assert f"-o {folder / 'runs.nrz'}" in several.err
 
 
 def test_a_file_that_was_damaged_is_told_and_not_taken(
@@ -277,3 +327,41 @@ def test_a_long_log_needs_no_memory(nemorun: Nemorun, elsewhere: Nemorun, tmp_pa
 
     logs = Path(elsewhere.ok("logs", run_id, "--path"))
     assert (logs / "1" / "0.log").stat().st_size == 96 * MEBIBYTE
+
+
+def test_nothing_of_an_imported_run_is_executed_unless_it_is_trusted(
+    tiny: Nemorun, elsewhere: Nemorun, project: Path, tmp_path: Path
+) -> None:
+    canary = tmp_path / "canary"
+    sign = f"open({str(canary)!r}, 'a').write('x')\n"
+    with (project / "recipes" / "tiny.py").open("a") as file:
+        file.write(sign)
+    (project / "sitecustomize.py").write_text(sign)
+    run_id = tiny.ok("launch", "--wait", "tiny", "optim.lr=0.5")
+    path = tiny.ok("export", run_id, "-o", str(tmp_path / "x.nrz"))
+    shutil.rmtree(project)
+    canary.unlink()
+    elsewhere.ok("verify", path)
+    elsewhere.ok("import", path)
+    (elsewhere.cwd / "config.yaml").write_text(elsewhere.ok("show", run_id, "--config"))
+
+    for command in ("show", "metrics", "explain", "compare"):
+        elsewhere.ok(command, run_id)
+    elsewhere.ok("show", run_id, "--environment")
+    elsewhere.ok("diff", run_id, run_id)
+    elsewhere("diff", run_id, ".", "optim=sgd", "--patch")
+    elsewhere.ok("export", run_id, "-o", "again.nrz")
+    for words in (("rerun", run_id, "optim."), ("diff", run_id, ".", "optim."), ("show", "")):
+        elsewhere.ok(*words, _NEMORUN_COMPLETE="1")
+    refused = [
+        elsewhere("rerun", run_id),
+        elsewhere("rerun", run_id, "--dry-run", "optim.lr=1"),
+        elsewhere("reproduce", run_id, "--environment", "here"),
+        elsewhere("launch", "hello", "-f", "config.yaml"),
+        elsewhere("launch", "tiny"),
+    ]
+
+    assert [done.code for done in refused] == [2] * 5
+    assert not canary.exists()
+    elsewhere.ok("rerun", run_id, "--trust", "--wait")
+    assert canary.exists()

@@ -1,13 +1,14 @@
 """Whatever text is given to a run reaches its job as it is, and does nothing on the way."""
 
 import json
+import re
 from pathlib import Path
 
 import pytest
 from hypothesis import HealthCheck, given, settings
 from hypothesis import strategies as st
 
-from tests.conftest import Nemorun
+from tests.conftest import NEMORUN, Nemorun
 
 DUMP = """
 import json, os, sys
@@ -15,6 +16,7 @@ names = sorted(name for name in os.environ if name.startswith("T_"))
 told = {"argv": sys.argv[1:], "env": {name: os.environ[name] for name in names}}
 print(json.dumps(told))
 """
+CONTROL = re.compile(r"[\x00-\x08\x0b-\x1f\x7f-\x9f]")
 NASTY = st.sampled_from(
     [
         *("'", '"', "\\", "\n", "\r\n", "\t", "$(touch canary)", "`touch canary`", "${HOME}"),
@@ -59,6 +61,56 @@ def test_long_values_arrive_whole(nemorun: Nemorun, size: int) -> None:
 
     assert done.out.splitlines()[-1] == f"{size} {min(size, 100_000)}"
     assert not list(nemorun.cwd.parent.rglob("canary"))
+
+
+LEAVE = """
+import json, os
+names = ["a\\tb", "c\\nd", "\\x1b]0;owned\\x07", "\\x9b31m", "plain"]
+with open(os.environ["NEMORUN_METRICS"], "w") as file:
+    file.write(json.dumps({"step": 0, "metrics": {name: 0.5 for name in names}}) + "\\n")
+open("f\\x1b[31m\\n.txt", "w").close()
+"""
+READERS = (
+    *("compare last @-2", "compare last @-2 --csv", "metrics last", "metrics last --csv"),
+    *("show last", "show last --json", "show last --script", "list", "status last", "tag last"),
+    *("diff @-2 last", "diff @-2 last --patch", "pull last", "verify last", "export last -o OUT"),
+    *("pull last ** -o OUT", "reproduce last --environment here", "metrics last -m nosuch"),
+)
+
+
+def test_no_terminal_is_told_what_a_job_has_written(nemorun: Nemorun, tmp_path: Path) -> None:
+    import pexpect
+
+    for note in ("one\x1b[2J", "two\x9b2J\nthree"):
+        arguments = ("--name", note, "command", "--", "python3", "-c", LEAVE, note)
+        nemorun.ok("launch", "--wait", *arguments)
+        nemorun.ok("tag", "last", "--note", note)
+        (nemorun.cwd / "code.txt").write_text(note)
+
+    for number, line in enumerate(READERS):
+        words = line.replace("OUT", str(tmp_path / f"out{number}"))
+        errors = tmp_path / f"errors{number}"
+        shown = pexpect.run(
+            f"sh -fc '{NEMORUN} {words} 2>{errors}'",
+            cwd=str(nemorun.cwd),
+            env={**nemorun.environment(TERM="xterm"), "NO_COLOR": "1"},
+            encoding="utf-8",
+            codec_errors="surrogateescape",
+            timeout=90,
+        )
+        told = str(shown).replace("\r\n", "\n") + errors.read_text(errors="surrogateescape")
+        assert CONTROL.findall(told) == [], (line, told)
+
+
+def test_a_row_stays_a_row_whatever_its_names(nemorun: Nemorun) -> None:
+    nemorun.ok("launch", "--wait", "command", "--", "python3", "-c", LEAVE)
+
+    assert [len(line.split("\t")) for line in nemorun.ok("metrics").splitlines()] == [5] * 5
+    compared = nemorun.ok("compare", "last")
+    assert [len(line.split("\t")) for line in compared.splitlines()] == [10, 10]
+    assert "a\\tb" in compared
+    assert len(nemorun.ok("compare", "last", "--csv").splitlines()) == 2
+    assert nemorun.ok("pull", "last").count("\n") == 0
 
 
 def test_a_secret_is_written_nowhere(nemorun: Nemorun) -> None:

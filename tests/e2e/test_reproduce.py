@@ -5,13 +5,15 @@ import shutil
 import subprocess
 import sys
 import zipfile
+from collections.abc import Callable
 from dataclasses import replace
 from pathlib import Path
 from typing import Any
 
 import pytest
 
-from tests.conftest import Nemorun
+from nemorun_cli.store.writing import locked
+from tests.conftest import Nemorun, waits
 
 RECIPE = """
 from pathlib import Path
@@ -88,6 +90,10 @@ def launched(small: Nemorun, tmp_path: Path, *arguments: str) -> str:
     return small.ok("launch", "--wait", "-x", python, "small", *arguments)
 
 
+def environments(small: Nemorun) -> list[Path]:
+    return list((small.store / "environments").glob("[!.]*"))
+
+
 def verdict(small: Nemorun, *arguments: str) -> tuple[int, dict[str, Any]]:
     done = small("reproduce", *arguments, "--json")
     assert done.out, done.err
@@ -111,7 +117,7 @@ def test_a_run_comes_out_the_same_in_an_environment_of_its_own(
     ]
     changed = {each["name"] for each in found["environment_changes"]}
     assert not {"python", "package nemorun-test-scale"} & changed
-    (folder,) = (small.store / "environments").iterdir()
+    (folder,) = environments(small)
     script = small.ok("show", found["run"]["id"], "--script")
     assert f"{folder}/bin/python" in script
     assert str(folder).encode() in (folder / "bin" / "pip").read_bytes()
@@ -119,6 +125,7 @@ def test_a_run_comes_out_the_same_in_an_environment_of_its_own(
     done = small("reproduce", run_id, PIP_FIND_LINKS=str(tmp_path / "nothing"))
     assert done.code == 0
     assert done.out.startswith(f"reproduced\t{run_id}\t")
+    assert "building" not in done.err
     assert "metric\taccuracy\tnan\tnan\tsame\n" in done.out
     assert (folder / "pyvenv.cfg").stat().st_mtime_ns == built
 
@@ -171,9 +178,10 @@ def test_a_package_that_cannot_be_had_is_named_and_nothing_is_launched(
 
     assert done.code == 3
     assert "error: cannot install nemorun-test-scale==1.0: " in done.err
-    assert "hint: `--environment here`" in done.err
+    assert done.err.startswith("building an environment of 1 package with Python 3.")
+    assert "PIP_EXTRA_INDEX_URL adds one; `--environment here` uses" in done.err
     assert done.out == ""
-    assert list((small.store / "environments").iterdir()) == []
+    assert environments(small) == []
     assert small.ok("list", "--quiet") == run_id
 
 
@@ -200,7 +208,46 @@ def test_what_was_used_from_folders_of_the_project_comes_from_its_snapshot(
     done = small("reproduce", run_id, "--metric", "loss")
 
     assert done.code == 0, done.err
-    assert f"left out, as it was used from a folder: elsewhere (file://{tmp_path}/gone)" in done.err
+    assert "left out, as its code is not in the snapshot: elsewhere" in done.err
+
+
+def test_code_from_another_folder_that_went_along_is_not_left_out(
+    small: Nemorun, tmp_path: Path
+) -> None:
+    source = tmp_path / "other lib" / "src"
+    source.mkdir(parents=True)
+    (source.parent / "pyproject.toml").touch()
+    (source / "scale.py").write_text("FACTOR = 5\n")
+    (site,) = (tmp_path / "then").glob("lib/python*/site-packages")
+    (site / "scale.py").unlink()
+    (site / "scale.pth").write_text(f"{source}\n")
+    (info,) = site.glob("nemorun_test_scale*.dist-info")
+    origin = {"url": source.parent.as_uri(), "dir_info": {"editable": True}}
+    (info / "direct_url.json").write_text(json.dumps(origin))
+    (info / "RECORD").write_text("scale.pth,,\n")
+    run_id = launched(small, tmp_path)
+    (source / "scale.py").write_text("FACTOR = 6\n")
+
+    done = small("reproduce", run_id, "--metric", "loss")
+
+    assert done.code == 0, done.err
+    assert "left out" not in done.err
+    assert "building an environment of 0 packages" in done.err
+
+
+def test_while_the_new_run_goes_on_nothing_is_known(small: Nemorun, tmp_path: Path) -> None:
+    (tmp_path / "first").touch()
+    script = f"echo x >result; rm '{tmp_path}/first' || sleep 60"
+    run_id = small.ok("launch", "--wait", "command", "--", "sh", "-c", script)
+    here = (run_id, "--environment", "here", "--file", "result", "--timeout", "0s")
+
+    done = small("reproduce", *here)
+    code, found = verdict(small, *here)
+
+    assert done.code == code == 14
+    assert done.out.startswith(f"not yet known\t{run_id}\t")
+    assert (found["reproduced"], found["checks"]) == (None, [])
+    small.ok("cancel", found["run"]["id"], done.out.split("\t")[2])
 
 
 def test_a_recipe_that_came_with_nemorun_finds_itself(nemorun: Nemorun, tmp_path: Path) -> None:
@@ -221,14 +268,24 @@ def test_a_recipe_that_came_with_nemorun_finds_itself(nemorun: Nemorun, tmp_path
     assert "metric\tprogress\t1.0\t1.0\tsame" in done.out
 
 
-def test_two_at_once_build_one_environment(small: Nemorun, tmp_path: Path) -> None:
+def test_two_at_once_build_one_environment_and_anew_if_gc_has_just_taken_it(
+    small: Nemorun, tmp_path: Path, until: Callable[[Callable[[], bool]], None]
+) -> None:
     run_id = launched(small, tmp_path)
 
     started = [small.start("reproduce", run_id) for _ in range(2)]
     ended = [each.communicate(timeout=120) for each in started]
 
     assert [each.returncode for each in started] == [0, 0], ended
-    assert len(list((small.store / "environments").iterdir())) == 1
+    (folder,) = environments(small)
+    with locked(folder.parent / ".lock"):  # As gc does.
+        late = small.start("reproduce", run_id)
+        until(lambda: waits(late))
+        folder.rename(folder.with_name(".new-gone-x"))
+    _, err = late.communicate(timeout=120)
+    assert late.returncode == 0, err
+    assert err.startswith("building an environment")
+    assert environments(small) == [folder]
 
 
 def test_what_is_no_result_cannot_be_reproduced(small: Nemorun, tmp_path: Path) -> None:

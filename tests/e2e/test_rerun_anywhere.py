@@ -71,3 +71,25 @@ def test_settings_that_another_executor_has_not_are_left_out(tiny: Nemorun) -> N
     assert done.err == "slurm has no such setting, left out: -x shell=/bin/sh\n"
     told = [line for line in done.out.splitlines() if line.startswith("setting")]
     assert told == ["setting    nodes = 2  (-x)", "setting    time = 1h  (-x)"]
+
+
+def test_where_its_profile_is_not_known_a_run_needs_another_executor(
+    tiny: Nemorun, tmp_path: Path
+) -> None:
+    (tiny.cwd / "nemorun.toml").write_text('[executors.mine]\ntype = "local"\ntime = "1h"\n')
+    run_id = tiny.ok("launch", "--wait", "-e", "mine", "tiny")
+    shutil.rmtree(tiny.cwd)
+    (tmp_path / "empty").mkdir()
+    elsewhere = replace(tiny, cwd=tmp_path / "empty")
+
+    for command in ("rerun", "reproduce"):
+        done = elsewhere(command, run_id)
+        assert (done.code, done.out) == (2, "")
+        assert f"{run_id} was launched on 'mine'" in done.err
+        assert "-e local launches it on local" in done.err
+    assert not (tiny.store / "environments").exists()
+    again = elsewhere.ok("rerun", "--wait", run_id, "-e", "local")
+    shown = elsewhere.ok("reproduce", run_id, "-e", "local", "--environment", "here")
+
+    assert elsewhere.ok("logs", again) == elsewhere.ok("logs", run_id)
+    assert shown.startswith(f"reproduced\t{run_id}")

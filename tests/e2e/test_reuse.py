@@ -8,6 +8,7 @@ from pathlib import Path
 
 import pytest
 
+from nemorun_cli.actions.reuse import MOST
 from tests.conftest import Done, Nemorun
 
 SAME = "the same config and code as"
@@ -124,8 +125,51 @@ def test_a_run_under_way_is_reused(nemorun: Nemorun) -> None:
     assert nemorun.ok("launch", "--reuse", "command", "sleep", "600") != run_id
 
 
+def test_a_run_that_was_asked_to_end_is_not_returned(nemorun: Nemorun) -> None:
+    stubborn = ("command", "--", "sh", "-c", 'trap "" TERM; echo on; sleep 600')
+    run_id = nemorun.ok("launch", "-x", "grace=10m", *stubborn)
+    with nemorun.start("logs", "--follow", run_id) as follower:
+        assert follower.stdout is not None
+        assert follower.stdout.readline() == "on\n"
+        follower.terminate()
+    nemorun("cancel", "--no-wait", run_id)
+
+    done = nemorun("launch", "--reuse", *stubborn)
+
+    assert nemorun.json("status", run_id)["run"]["state"] == "RUNNING"  # type: ignore[index]
+    assert f"{tail(run_id)} of {run_id[:4]}" in done.err
+    assert "RUNNING and asked to end" in done.err
+    assert "--reuse returns it" not in done.err
+    assert done.out.strip() not in {"", run_id}
+
+
+def test_a_success_is_found_behind_any_number_of_failures(nemorun: Nemorun, tmp_path: Path) -> None:
+    flag = tmp_path / "flag"
+    flag.touch()
+    test = ("command", "--", "test", "-e", str(flag))
+    once = nemorun.ok("launch", "--wait", *test)
+    flag.unlink()
+    started = [nemorun.start("launch", "--wait", *test) for _ in range(MOST + 1)]
+    for process in started:
+        process.communicate(timeout=90)
+
+    assert [process.returncode for process in started] == [10] * (MOST + 1)
+    assert nemorun.ok("launch", "--reuse", *test) == once
+    assert f"{tail(once)} of" in nemorun("launch", *test).err
+
+
+def test_labels_that_the_earlier_run_does_not_get_are_told(tiny: Nemorun, once: str) -> None:
+    done = tiny("launch", "tiny", "--reuse", "--name", "mine", "-t", "paper", "--experiment", "e")
+
+    assert done.out.strip() == once
+    assert "--name and --experiment and --tag left aside" in done.err
+    assert tiny.json("show", once)["run"]["tags"] == []  # type: ignore[index]
+    tiny.ok("tag", once, "paper")
+    assert "left aside" not in tiny("launch", "tiny", "--reuse", "-t", "paper").err
+
+
 def test_of_many_at_once_one_launches(nemorun: Nemorun) -> None:
-    started = [nemorun.start("launch", "--reuse", "command", "sleep", "600") for _ in range(8)]
+    started = [nemorun.start("launch", "--reuse", "command", "sleep", "600") for _ in range(10)]
 
     answers = [process.communicate(timeout=90)[0].strip() for process in started]
 

@@ -220,7 +220,8 @@ def test_the_limit_is_a_setting_and_can_be_passed_by(nemorun: Nemorun, repositor
     done = nemorun("launch", "command", "true")
 
     assert done.code == 3
-    assert "the largest: weights/large.bin (2.0 MiB in 1 file)" in done.err
+    assert "the largest: weights/large.bin (2 MiB in 1 file)" in done.err
+    assert "and may hold 1 MiB in" in done.err
     assert ".nemorunignore" in done.err
     assert nemorun("launch", "--yes-large", "--wait", "command", "true").code == 0
     (repository / "nemorun.toml").write_text('snapshot_limit = "much"\n')
@@ -285,6 +286,38 @@ def test_commits_and_patches_of_what_goes_along_are_told(
     assert "+W = 'second'" in patch
     git(developed, "checkout", "-q", ".")
     git(developed, "apply", "--check", data=f"{patch}\n".encode())
+
+
+def test_a_submodule_at_another_commit_needs_no_patch(
+    nemorun: Nemorun, repository: Path, tmp_path: Path
+) -> None:
+    library = tmp_path / "library"
+    library.mkdir()
+    (library / "lib.py").touch()
+    commit(library)
+    local = ("-c", "protocol.file.allow=always")
+    git(repository, *local, "submodule", "add", "-q", str(library), "module")
+    commit(repository)
+    git(repository / "module", "commit", "-qm", "two", "--allow-empty")
+
+    run_id = nemorun.ok("launch", "--wait", "command", "true")
+
+    shown = nemorun("show", run_id, "--patch")
+    assert (shown.code, shown.out) == (0, "")
+    assert "on main, 1 changed" in nemorun.ok("show", run_id)
+    assert nemorun("launch", "--require-clean", "command", "true").code == 3
+
+
+def test_a_store_inside_the_project_does_not_make_it_unclean(
+    nemorun: Nemorun, repository: Path
+) -> None:
+    inside = Nemorun(
+        home=nemorun.home, cwd=repository, env={"NEMORUN_HOME": str(repository / "store")}
+    )
+    for _ in range(2):
+        inside.ok("launch", "--wait", "--require-clean", "command", "true")
+
+    assert inside.json("show", "last")["run"]["code"]["repositories"][0]["dirty"] is False  # type: ignore[index]
 
 
 def test_a_repository_can_be_asked_for(nemorun: Nemorun, repository: Path, tmp_path: Path) -> None:

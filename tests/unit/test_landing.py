@@ -123,6 +123,49 @@ def test_no_path_leads_out_of_the_folder(path: str) -> None:
     assert os.path.normpath(target).startswith("/nowhere/out/")
 
 
+def test_what_is_in_the_way_is_told_before_anything_is_read(tmp_path: Path) -> None:
+    (tmp_path / "folder").mkdir()
+    (tmp_path / "file").touch()
+    host = Host(DATA)
+
+    for target in (tmp_path / "folder", tmp_path / "file" / "last.pt"):
+        with pytest.raises(RefusedError, match="cannot write") as caught:
+            land(target, file_of(DATA), host)
+        assert "-o names another folder" in caught.value.hint
+
+    assert host.offsets == []
+    assert sorted(names(tmp_path)) == ["file", "folder"]
+
+
+def test_what_grows_is_not_led_elsewhere_by_a_link(tmp_path: Path) -> None:
+    target, elsewhere = tmp_path / "out" / "last.pt", tmp_path / "elsewhere"
+    elsewhere.mkdir()
+    with pytest.raises(UnreachableError):
+        land(target, file_of(DATA), Host(DATA, cut=3000))
+    (part,) = target.parent.iterdir()
+    part.rename(tmp_path / "moved")
+    part.symlink_to(elsewhere)
+
+    with pytest.raises(RefusedError, match="cannot write"):
+        land(target, file_of(DATA), Host(DATA))
+
+    assert names(elsewhere) == []
+
+
+def test_where_another_command_was_quicker_the_file_is_there(tmp_path: Path) -> None:
+    class Overtaken(Host):
+        def read(self, offset: int) -> Iterator[bytes]:
+            yield from super().read(offset)
+            (part,) = tmp_path.glob(".*.part/*")
+            part.unlink()
+            land(tmp_path / "x", file_of(DATA), Host(DATA))
+
+    land(tmp_path / "x", file_of(DATA), Overtaken(DATA))
+
+    assert (tmp_path / "x").read_bytes() == DATA
+    assert names(tmp_path) == ["x"]
+
+
 def test_two_at_once_do_not_mix(tmp_path: Path) -> None:
     class Slow(Host):
         def read(self, offset: int) -> Iterator[bytes]:

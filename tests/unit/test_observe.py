@@ -7,6 +7,7 @@ import pytest
 
 from nemorun_cli import executors, processes
 from nemorun_cli.actions import cancel, launch, remove, wait
+from nemorun_cli.actions.environment import environment_of
 from nemorun_cli.actions.observe import Refresh, refresh
 from nemorun_cli.actions.settle import Settled
 from nemorun_cli.actions.wiring import Ports
@@ -150,6 +151,31 @@ def test_no_force_deletes_a_run_that_is_alive(ports: Ports) -> None:
         remove.remove([run], ports=ports, force=True)
 
     assert ports.store.read(run.id).live
+
+
+def test_a_run_that_is_deleted_while_it_is_asked_about_harms_no_other(ports: Ports) -> None:
+    gone, other = launched(ports), launched(ports)
+    for run in (gone, other):
+        tell(run, JobStatus(state=JobState.SUCCEEDED))
+    ports.store.remove(gone.id)
+
+    seen = refresh([gone, other], ports=ports, mode=Refresh.NOW)
+
+    assert [run.state for run in seen.runs] == [JobState.SUCCEEDED] * 2
+    assert ports.store.read(other.id).state is JobState.SUCCEEDED
+
+
+def test_what_a_run_ran_with_is_told_even_if_it_is_deleted_meanwhile(
+    ports: Ports, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    run = launched(ports)
+    more_able(monkeypatch, environment=lambda *_: {"python": {"version": "3.11.1"}})
+    ports.store.remove(run.id)
+
+    found = environment_of(run, ports=ports)
+
+    assert found is not None
+    assert found["python"]["version"] == "3.11.1"
 
 
 def test_a_group_is_asked_once(ports: Ports) -> None:

@@ -174,6 +174,47 @@ def test_the_commit_is_told_also_in_a_worktree_and_after_packing(root: Path, hom
     assert take(root, home).commit == commit
 
 
+def test_a_commit_that_only_git_can_tell_is_told(root: Path, home: Path) -> None:
+    write(root, "a.py")
+    git(root, "init", "-q", "-b", "main")
+    assert (take(root, home).repositories[0].branch, take(root, home).commit) == ("main", None)
+    git(root, "add", ".")
+    git(root, "commit", "-qm", "one")
+    commit = take(root, home).commit
+    git(root, "symbolic-ref", "refs/heads/other", "refs/heads/main")
+    git(root, "symbolic-ref", "HEAD", "refs/heads/other")
+
+    (found,) = take(root, home).repositories
+
+    assert (found.commit, found.branch) == (commit, "main")
+
+
+def test_a_git_that_cannot_be_started_is_none(
+    root: Path, home: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    write(root, "a.py")
+    git(root, "init", "-q")
+    (root.parent / "git").touch(mode=0o644)
+    monkeypatch.setenv("PATH", str(root.parent))
+
+    assert (take(root, home).files, take(root, home).commit) == (1, None)
+
+
+def test_where_git_refuses_all_of_its_words_are_told(root: Path, home: Path) -> None:
+    write(root, "a.bin")
+    git(root, "init", "-q")
+    (root / ".gitattributes").write_text("*.bin filter=lost\n")
+    git(root, "add", ".")
+    git(root, "config", "filter.lost.clean", "no-such-filter %f")
+    git(root, "config", "filter.lost.required", "true")
+    os.utime(root / "a.bin", (1, 1))
+
+    with pytest.raises(
+        RefusedError, match=r"no-such-filter.*; fatal: a.bin: clean filter 'lost' failed"
+    ):
+        take(root, home)
+
+
 def test_a_head_that_names_a_file_elsewhere_does_not_give_it_away(root: Path, home: Path) -> None:
     git(root, "init", "-q")
     (root / ".git/secret").write_text("hunter2")
@@ -510,7 +551,7 @@ def test_a_tree_of_too_many_bytes_is_refused_unread_and_tells_where_they_are(
         write(root, f"data{number}/deep/part")
         os.truncate(root / f"data{number}/deep/part", (number + 1) * 2**27)
 
-    with pytest.raises(RefusedError, match=r"8,448\.0 MiB in 12 files.*largest: data10/deep/part"):
+    with pytest.raises(RefusedError, match=r"8\.25 GiB in 12 files.*largest: data10/deep/part"):
         take(root, home)
     with pytest.raises(RefusedError) as told:
         take(root, home)

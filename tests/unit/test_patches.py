@@ -384,6 +384,42 @@ def test_each_repository_has_a_patch_of_its_own(root: Path, home: Path, tmp_path
     assert wrong_with(code, patch_of(code, home, 0), 1) is not None
 
 
+def test_a_submodule_at_another_commit_is_in_no_patch_but_its_own(
+    root: Path, home: Path, tmp_path: Path
+) -> None:
+    library = tmp_path / "library"
+    library.mkdir()
+    git(library, "init", "-q")
+    (library / "lib.py").write_text("one\n")
+    git(library, "add", ".")
+    git(library, "commit", "-qm", "one")
+    git(root, "submodule", "add", "-q", str(library), "module")
+    git(root, "commit", "-qm", "two")
+    git(root / "module", "commit", "-qm", "three", "--allow-empty")
+    (root / "module/lib.py").write_text("two\n")
+    alone = take(root, home)
+    (root / "a.py").write_text("changed\n")
+
+    both = take(root, home)
+
+    assert (alone.repositories[0].changed, alone.repositories[0].patch) == (("module",), None)
+    assert b"a/a.py" in patch_of(both, home)
+    assert b"module" not in patch_of(both, home)
+    assert b"+two" in patch_of(both, home, 1)
+
+
+def test_what_replaces_a_commit_here_is_not_asked(root: Path, home: Path, tmp_path: Path) -> None:
+    (root / "a.py").write_text("second\n")
+    git(root, "commit", "-qam", "two")
+    git(root, "replace", "HEAD", "HEAD~1")
+    (root / "a.py").write_text("third\n")
+
+    code = take(root, home)
+
+    git(root, "replace", "-d", code.commit or "")
+    assert rebuilt(root, code, patch_of(code, home), tmp_path / "again") == code.hash
+
+
 def test_without_a_commit_there_is_no_patch(tmp_path: Path, home: Path) -> None:
     root = tmp_path / "young"
     root.mkdir()
@@ -459,6 +495,8 @@ def test_what_the_user_likes_of_diffs_changes_no_patch(
         ("https://s3cret@example.com/a?token=s3cret", "https://example.com/a"),
         ("ssh://git:s3cret@example.com:22/a", "ssh://git@example.com:22/a"),
         ("git@example.com:a/b.git", "git@example.com:a/b.git"),
+        ("hg::https://user:s3cret@example.com/a", "hg::https://example.com/a"),
+        ("ssh://git:s3cret@[::1]/a", "ssh://git@[::1]/a"),
         ("/srv/a.git", "/srv/a.git"),
     ],
 )

@@ -8,7 +8,7 @@ import pytest
 
 from nemorun_cli.core.runs import Process, RunRecord
 from nemorun_cli.core.sameness import mark_of
-from nemorun_cli.store.twins import MOST, Twins
+from nemorun_cli.store.twins import Twins
 
 NOBODY = Process(pid=1, start=1, boot="b", namespace="n", machine="m")
 RECORD = RunRecord(
@@ -65,18 +65,20 @@ def test_without_a_snapshot_nothing_is_claimed() -> None:
     assert mark_of(replace(RECORD, code=None)) is None
 
 
-def test_the_newest_runs_of_a_mark_are_found_whatever_is_in_its_file(tmp_path: Path) -> None:
+def test_the_runs_of_a_mark_are_found_whatever_is_in_its_file(tmp_path: Path) -> None:
     twins = Twins(home=tmp_path, mark="ab" * 32)
-    assert twins.ids() == []
-    ids = [f"20261125-1011{second:02d}-abcdefgh" for second in range(MOST + 5)]
+    assert twins.known() == {}
+    ids = [f"20261125-1011{second:02d}-abcdefgh" for second in range(5)]
 
     for run_id in ids:
         twins.add(run_id)
+    twins.spent(ids[1])
     with twins.path.open("ab") as file:
-        file.write(b"\xff\n../../etc/passwd\n20261125-10")
+        file.write(b"\xff\n../../etc/passwd spent\n20261125-101103-abcdefgh spe\n20261125-10")
 
-    assert twins.ids() == ids[:4:-1]
-    assert Twins(home=tmp_path, mark="ac" * 32).ids() == []
+    assert list(twins.known()) == ids[::-1]
+    assert [run_id for run_id, spent in twins.known().items() if spent] == [ids[1]]
+    assert Twins(home=tmp_path, mark="ac" * 32).known() == {}
 
 
 def test_a_run_that_cannot_be_noted_is_launched_all_the_same(tmp_path: Path) -> None:
@@ -84,5 +86,6 @@ def test_a_run_that_cannot_be_noted_is_launched_all_the_same(tmp_path: Path) -> 
     twins = Twins(home=tmp_path, mark="ab" * 32)
 
     twins.add(RECORD.id)
+    twins.spent(RECORD.id)
 
-    assert twins.ids() == []
+    assert twins.known() == {}

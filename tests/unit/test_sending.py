@@ -292,7 +292,9 @@ def test_a_folder_that_cannot_be_written_is_told_of(
 def test_what_no_job_names_can_be_deleted_there(
     host: Host, folder: str, snapshot: Callable[[Content], Code], tmp_path: Path
 ) -> None:
-    needed, old, young, found = (snapshot({"a.py": f"x = {n}", "b/c": ""}) for n in range(4))
+    needed, old, young, found = (
+        snapshot({"a.py": f"x = {n}", "b/c": "x" * 100_000}) for n in range(4)
+    )
     jobs = str(Path(folder).parent)
     for code in (needed, old, young, found):
         send(code, folder, host)
@@ -302,7 +304,9 @@ def test_what_no_job_names_can_be_deleted_there(
     Path(jobs, "key-1", "job.sh").write_text(f"export NEMORUN_CODE_DIR='{folder}/{needed.hash}'\n")
     Path(folder, "..odd name").mkdir()
 
-    assert set(farcode.unused(host, jobs)) == {old.hash, found.hash}
+    unused = farcode.unused(host, jobs)
+    assert set(unused) == {old.hash, found.hash}
+    assert all(0 < room < 100_000 for room in unused.values())  # The rest has other names.
     assert farcode.unused(host, str(tmp_path / "nowhere")) == {}
     send(found, folder, host)
     gone = farcode.discard(host, jobs, [each.hash for each in (needed, old, young, found)])

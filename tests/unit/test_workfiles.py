@@ -7,7 +7,7 @@ from pathlib import Path
 import pytest
 
 from nemorun_cli import farfiles, workfiles
-from nemorun_cli.core.errors import NotFoundError
+from nemorun_cli.core.errors import NotFoundError, UnreachableError
 from nemorun_cli.core.globs import matcher
 from nemorun_cli.core.jobs import JobFile
 from nemorun_cli.tunnels.local import LocalTunnel
@@ -94,6 +94,39 @@ def test_a_large_file_comes_in_parts(work: Path, monkeypatch: pytest.MonkeyPatch
 
     assert list(map(len, pieces)) == [1000, 1000, 1000, 500]
     assert b"".join(pieces) == data
+
+
+def test_a_file_that_cannot_be_read_there_is_never_taken_for_an_empty_one(
+    work: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    programs = work.parent / "bin"
+    programs.mkdir()
+    (programs / "dd").write_text(
+        "#!/bin/sh\nprintf half\necho 'dd: Input/output error' >&2\nexit 1"
+    )
+    (programs / "dd").chmod(0o700)
+    monkeypatch.setenv("PATH", f"{programs}:{os.environ['PATH']}")
+
+    with pytest.raises(UnreachableError) as raised:
+        list(far_content(work, "ckpt/last.pt", 0))
+
+    assert raised.value.message == "cannot read ckpt/last.pt there: dd: Input/output error"
+
+
+def test_behind_the_end_of_a_file_there_is_nothing(work: Path) -> None:
+    assert list(far_content(work, "ckpt/last.pt", 10_000)) == []
+
+
+def test_what_has_names_in_two_folders_counts_once(tmp_path: Path) -> None:
+    for name in ("1", "2"):
+        (tmp_path / name).mkdir()
+    (tmp_path / "1" / "file").write_bytes(os.urandom(200_000))
+    (tmp_path / "2" / "file").hardlink_to(tmp_path / "1" / "file")
+
+    found = farfiles.sizes(LocalTunnel(), str(tmp_path), ("1", "gone", "2"))
+
+    assert set(found) == {"1", "2"}
+    assert 200_000 <= sum(found.values()) < 300_000
 
 
 @pytest.mark.parametrize(

@@ -199,6 +199,19 @@ def test_an_import_that_breaks_off_leaves_no_run(
     assert yours.import_(archive).present == ()
 
 
+def test_what_is_imported_is_the_users_alone_whatever_the_umask(
+    archive: Path, yours: Place
+) -> None:
+    before = os.umask(0)
+    try:
+        yours.import_(archive)
+    finally:
+        os.umask(before)
+
+    found = [path.stat().st_mode & 0o077 for path in yours.home.rglob("*") if not path.is_symlink()]
+    assert not any(found)
+
+
 def test_another_run_of_the_same_id_is_refused(archive: Path, yours: Place, project: Path) -> None:
     yours.launch(project, name="another")
     before = (yours.run / "run.json").read_bytes()
@@ -254,10 +267,15 @@ def test_a_folder_that_is_not_there_is_told(mine: Place, project: Path, tmp_path
     mine.launch(project)
     folder = tmp_path / "not" / "there"
 
-    with pytest.raises(StoreError, match=r"cannot write .*no such file"):
+    with pytest.raises(UsageError, match="there is no folder"):
         mine.export(folder / "x.nrz")
 
     assert not folder.exists()
+
+
+def test_a_place_where_no_file_can_be_is_told(archive: Path, mine: Place) -> None:
+    with pytest.raises(StoreError, match=r"cannot write .*file name too long"):
+        mine.export(archive.with_name("x" * 256))
 
 
 def test_a_file_is_only_written_anew_when_asked_to(archive: Path, mine: Place) -> None:

@@ -11,9 +11,9 @@ from typing import Any
 import pytest
 
 from nemorun_cli.archives import manifest as manifests
-from nemorun_cli.archives import packing
+from nemorun_cli.archives import packing, reading
 from nemorun_cli.archives.packing import Source
-from nemorun_cli.core.errors import NemorunError
+from nemorun_cli.core.errors import NemorunError, NewerError, UsageError
 from tests.unit.archives.conftest import KEY, RUN, Place
 
 HASH = hashlib.sha256(b"evil").hexdigest()
@@ -233,6 +233,31 @@ def test_a_run_that_lies_elsewhere_or_may_still_change_is_refused(
     assert "no run that was exported" in refused(forger.seal(), yours)
 
 
+def test_a_config_that_was_not_launched_is_refused(forger: Forger, yours: Place) -> None:
+    forger.edit("run.json", lambda record: record.update(config_hash=HASH))
+    forger.add(f"runs/{RUN}/config.json", b'{"_target_": "os:system", "command": "id"}')
+
+    assert "not what was launched" in refused(forger.seal(), yours)
+
+
+@pytest.mark.parametrize("place", ["manifest.json", "run.json"])
+def test_what_a_newer_nemorun_has_exported_is_told_and_what_to_do(
+    forger: Forger, yours: Place, place: str
+) -> None:
+    def newer(value: dict[str, Any]) -> None:
+        value.update(schema_version=2, new="?")
+
+    if place == "run.json":
+        forger.edit(place, newer)
+    path = forger.seal(told=newer if place == "manifest.json" else lambda _: None)
+
+    with pytest.raises(NewerError, match="was written by a newer nemorun") as caught:
+        yours.import_(path)
+
+    assert caught.value.hint.startswith("upgrade nemorun")
+    assert yours.files() == []
+
+
 @pytest.mark.parametrize("method", [zipfile.ZIP_BZIP2, zipfile.ZIP_LZMA])
 def test_a_compression_that_may_need_any_memory_is_refused(
     forger: Forger, yours: Place, method: int
@@ -258,7 +283,7 @@ def test_what_is_no_archive_is_told_to_be_none(
 
 @pytest.mark.parametrize(
     "text",
-    ["", "[]", "{}", "[" * 10**5, '{"format": "nemorun archive", "schema_version": 2}'],
+    ["", "[]", "{}", "[" * 10**5, '{"format": "nemorun archive", "schema_version": "2"}'],
 )
 def test_a_manifest_that_is_none_is_told(text: str, yours: Place, tmp_path: Path) -> None:
     path = tmp_path / "x.nrz"
@@ -270,6 +295,15 @@ def test_a_manifest_that_is_none_is_told(text: str, yours: Place, tmp_path: Path
         seal.close()
 
     assert "manifest.json: " in refused(path, yours)
+
+
+def test_what_is_no_file_is_told_and_not_waited_for(yours: Place, tmp_path: Path) -> None:
+    os.mkfifo(tmp_path / "pipe")
+
+    for path in (tmp_path / "pipe", tmp_path, Path("/dev/zero")):
+        assert refused(path, yours) == f"cannot read {path}: it is not a plain file"
+        with pytest.raises(UsageError, match="not a plain file"):
+            list(reading.damage(path))
 
 
 def test_a_manifest_reads_as_it_was_written() -> None:

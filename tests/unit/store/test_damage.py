@@ -7,7 +7,7 @@ from pathlib import Path
 
 import pytest
 
-from nemorun_cli.core.errors import CorruptError
+from nemorun_cli.core.errors import CorruptError, NewerError
 from nemorun_cli.core.jobs import JobState, JobStatus
 from nemorun_cli.core.runs import Filter
 from nemorun_cli.store.files import Store
@@ -176,8 +176,10 @@ def test_a_record_of_a_newer_nemorun_is_told_as_such(store: Store, runs: Runs, t
     path = runs.folder(three) / "run.json"
     path.write_text(json.dumps({**json.loads(path.read_text()), "schema_version": 99}))
 
-    with pytest.raises(CorruptError, match="newer nemorun"):
+    with pytest.raises(NewerError, match="newer nemorun") as caught:
         store.read(three)
+
+    assert caught.value.hint.startswith("upgrade nemorun")
 
 
 def test_a_record_of_another_run_is_not_taken_for_this_one(
