@@ -17,7 +17,8 @@ DEFAULT = "default"
 SNAPSHOTS = ("include_repos", "include_editables", "snapshot_limit")
 """What a settings file may say of snapshots."""
 _PREFIX = "NEMORUN_"
-_KEYS = ("executor", "settings", "executors", *SNAPSHOTS)
+_KEYS = ("executor", "settings", "executors", "metrics", *SNAPSHOTS)
+_PATTERN = "pattern"
 # A repository that somebody else wrote may not decide what is run here, or with whose keys.
 _NEVER_FROM_A_PROJECT = ("ssh", "tunnel", "host_key", "known_hosts", "proxy", "home", "secret")
 # Nor may it make a container anything more than the user is, or choose where that runs, or to which
@@ -94,6 +95,14 @@ def profiles(settings: Settings) -> dict[str, str]:
     return {name: each.executor for name, each in chosen.items() if each.profile}
 
 
+def metrics_pattern(settings: Settings) -> tuple[str, str] | None:
+    """The regular expression of `[metrics] pattern`, the project's first, and where it is set."""
+    for layer in reversed(settings.layers):
+        if _PATTERN in layer.common.get("metrics", {}):
+            return layer.common["metrics"][_PATTERN], layer.source
+    return None
+
+
 def resolve(
     settings: Settings,
     choice: Choice,
@@ -161,6 +170,11 @@ def _layer(path: Path, source: str, table: tuple[str, ...]) -> Layer:
     executors = values.get("executors", {})
     if not all(isinstance(each, dict) for each in (executors, *executors.values())):
         raise UsageError(f"{path}: [executors.NAME] is a table of settings")
+    metrics = values.get("metrics", {})
+    if not isinstance(metrics, dict) or any(
+        name != _PATTERN or not isinstance(each, str) for name, each in metrics.items()
+    ):
+        raise UsageError(f"{path}: [metrics] is a table with a `pattern`, which is a text")
     return Layer(source=source, common=values, executors=executors)
 
 

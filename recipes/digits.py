@@ -8,7 +8,7 @@ from typing import TYPE_CHECKING, Any
 
 import fiddle as fdl
 
-from nemorun_cli import factory, recipe, track
+from nemorun_cli import Reproduces, factory, recipe, track
 
 if TYPE_CHECKING:
     from collections.abc import Iterator
@@ -18,6 +18,7 @@ if TYPE_CHECKING:
 
 CLASSES = 10
 SIDE = 8
+SAME = Reproduces(metrics=("loss", "accuracy"), files=("model.pt",))
 
 
 @dataclass(frozen=True)
@@ -249,7 +250,7 @@ def mlp(*, widths: tuple[int, ...] = (256, 128), dropout: float = 0.2) -> fdl.Co
     return fdl.Config(MLP, widths=widths, dropout=dropout)
 
 
-@recipe
+@recipe(reproduces=SAME)
 def digits(*, epochs: int = 15, seed: int = 0) -> fdl.Partial[float]:
     """A CNN that reads handwritten digits: 98 % right after some seconds on a CPU."""
     return fdl.Partial(
@@ -262,7 +263,7 @@ def digits(*, epochs: int = 15, seed: int = 0) -> fdl.Partial[float]:
     )
 
 
-@recipe
+@recipe(reproduces=SAME)
 def digits_mlp(*, epochs: int = 30, seed: int = 0) -> fdl.Partial[float]:
     """The same with a fully connected model."""
     recipe = digits(epochs=epochs, seed=seed)
@@ -285,7 +286,7 @@ def ray_digits(*, epochs: int = 15, seed: int = 0, workers: int = 2) -> fdl.Part
     )
 
 
-@recipe
+@recipe(reproduces=SAME)
 def digits_smoke() -> fdl.Partial[float]:
     """One epoch: shows that PyTorch and scikit-learn work where the job runs."""
     return digits(epochs=1)

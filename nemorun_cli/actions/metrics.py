@@ -1,14 +1,17 @@
 """What runs have measured, however they wrote it down."""
 
+import os
 import re
 import tempfile
 from collections.abc import Iterator, Sequence
 from fnmatch import fnmatchcase
 from pathlib import Path
 
+from nemorun_cli import settings
+from nemorun_cli.actions.requests import surroundings
 from nemorun_cli.actions.wiring import Ports
 from nemorun_cli.core.errors import MissingExtraError, NotFoundError, UsageError
-from nemorun_cli.core.metrics import Point, logged, tracked
+from nemorun_cli.core.metrics import Point, logged, pattern_of, tracked
 from nemorun_cli.core.ports import Executor, HasFiles, HasMetrics
 from nemorun_cli.core.runs import Run
 
@@ -50,6 +53,27 @@ def points(
         raise NotFoundError(
             f"{run.id} has no metric {' or '.join(map(repr, names))}", hint=f"it has {listed}"
         )
+
+
+def chosen_pattern(typed: str | None) -> re.Pattern[str] | None:
+    """What was typed, else `[metrics] pattern` of the project or the user; None if none is set.
+
+    UsageError for what is no pattern of metrics.
+    """
+    if typed is not None:
+        return pattern_of(typed)
+    try:
+        root = surroundings().root
+    except UsageError:  # The folder is gone, and with it the project.
+        root = None
+    found = settings.metrics_pattern(settings.load(environ=os.environ, root=root))
+    if found is None:
+        return None
+    text, source = found
+    try:
+        return pattern_of(text)
+    except UsageError as error:
+        raise UsageError(f"[metrics] in {source}: {error.message}", hint=error.hint) from None
 
 
 def means(wanted: str, name: str) -> bool:

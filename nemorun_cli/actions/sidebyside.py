@@ -15,7 +15,7 @@ from nemorun_cli.actions.stored import config_of
 from nemorun_cli.actions.wiring import Ports
 from nemorun_cli.config.render import rows
 from nemorun_cli.core.errors import NemorunError, NotFoundError, UsageError
-from nemorun_cli.core.metrics import Summary, number, summaries
+from nemorun_cli.core.metrics import Summary, by_name, number
 from nemorun_cli.core.runs import Run
 
 COMMAND = "command"
@@ -120,8 +120,7 @@ def _entry(
     names = [_name_of(each) for each in wanted]
     try:
         points = metrics.points(run, ports=ports, names=names, pattern=pattern, problems=problems)
-        for each in sorted(summaries(points), key=lambda each: each.rank):
-            found.setdefault(each.name, each)
+        found = by_name(points)
     except NotFoundError:
         pass  # It has others, and an empty cell says so.
     except NemorunError as error:

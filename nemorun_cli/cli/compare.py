@@ -9,7 +9,6 @@ import typer
 from nemorun_cli.cli import output, params
 from nemorun_cli.core.errors import NotFoundError, UsageError
 from nemorun_cli.core.ids import tail
-from nemorun_cli.core.metrics import pattern_of
 from nemorun_cli.core.runs import Run
 
 if TYPE_CHECKING:
@@ -57,7 +56,7 @@ def command(  # noqa: PLR0913
     terminal that is too narrow, each run is a column. In a pipe there are tab-separated full
     values under a head: id, state, recipe, name, then config and metrics.
     """
-    from nemorun_cli.actions import sidebyside, wiring
+    from nemorun_cli.actions import metrics, sidebyside, wiring
     from nemorun_cli.actions.select import runs_of
 
     params.refuse_together({"--csv": csv, "--json": json})
@@ -85,7 +84,7 @@ def command(  # noqa: PLR0913
         ports=ports,
         names=tuple(metric or ()),
         sort=sort,
-        pattern=None if pattern is None else pattern_of(pattern),
+        pattern=metrics.chosen_pattern(pattern),
     )
     for problem in found.problems:
         output.warn(problem)

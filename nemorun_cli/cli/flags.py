@@ -85,6 +85,8 @@ FLAGS: Mapping[str, Mapping[str, Flag]] = {
         "--experiment": Flag("", "NAME", "Of this experiment"),
         "--tag": Flag("-t", "TAG", "With this tag"),
         "--since": Flag("", "WHEN", "Launched since: `2d`, `3h`, or an ISO date or time"),
+        "--where": Flag("", "EXPR", "Of which this is true: `optim.lr>1e-3 and not name~x`"),
+        "--sort": Flag("", "[-]NAME", "By this, such as `-metric.loss`"),
         "--limit": Flag("-n", "VALUE", "At most this many"),
         "--quiet": Flag("-q", "", "Print ids alone"),
         "--refresh": Flag("", "never|auto|now", "How eagerly back-ends are asked how live..."),

@@ -1,6 +1,7 @@
 """`nemorun list`."""
 
-from typing import Annotated
+from collections.abc import Sequence
+from typing import TYPE_CHECKING, Annotated
 
 import typer
 
@@ -8,6 +9,9 @@ from nemorun_cli.actions.observe import Refresh
 from nemorun_cli.cli import output, params
 from nemorun_cli.core.ids import tail
 from nemorun_cli.core.runs import Run
+
+if TYPE_CHECKING:
+    from nemorun_cli.actions.querying import Query
 
 HEAD = ("ID", "STATE", "RECIPE", "NAME", "EXECUTOR", "AGE", "TIME", "WHY")
 
@@ -20,6 +24,18 @@ def command(  # noqa: PLR0913
     experiment: params.ExperimentFilter = None,
     tag: params.TagFilter = None,
     since: params.SinceOption = None,
+    where: Annotated[
+        str | None,
+        typer.Option(
+            "--where", metavar="EXPR", help="Of which this is true: `optim.lr>1e-3 and not name~x`."
+        ),
+    ] = None,
+    sort: Annotated[
+        list[str] | None,
+        typer.Option(
+            "--sort", metavar="[-]NAME", help="By this, such as `-metric.loss`; may be repeated."
+        ),
+    ] = None,
     limit: Annotated[
         int, typer.Option("--limit", "-n", min=0, help="At most this many; 0: all.")
     ] = 50,
@@ -29,6 +45,9 @@ def command(  # noqa: PLR0913
     json: params.JsonOption = False,
 ) -> int:
     """List runs, newest first.
+
+    --where and --sort take what `list --json` calls a field of a run, paths of its config, and
+    `metric.NAME`, the last value, or `metric.NAME:min` and `:max`: see docs/querying.md.
 
     Live runs are looked at before anything is printed: local ones always, others when what is
     known of them is older than 30 seconds, and for 2 seconds at most. In a pipe each run is one
@@ -49,9 +68,12 @@ def command(  # noqa: PLR0913
         since=since,
         now=ports.clock(),
     )
-    found = listing.runs(wanted, ports=ports, limit=limit or None, mode=refresh)
+    query = _query(where, sort or (), ports.clock()) if where is not None or sort else None
+    found = listing.runs(wanted, query, ports=ports, limit=limit or None, mode=refresh)
     for problem in found.problems:
         output.warn(problem)
+    for text in found.notes:
+        output.note(text)
     if json:
         _print_json(found.runs, found.total)
     elif quiet:
@@ -59,8 +81,28 @@ def command(  # noqa: PLR0913
             output.answer(run.id)
     else:
         _print_table(found.runs, ports.clock())
-    _tell_the_rest(len(found.runs), found.total, empty=wanted.empty)
+    _tell_the_rest(len(found.runs), found.total, empty=wanted.empty and query is None)
     return 17 if strict and found.problems else 0
+
+
+def _query(where: str | None, sort: Sequence[str], now: float) -> "Query":
+    from dataclasses import replace
+
+    from nemorun_cli.actions.querying import Query
+    from nemorun_cli.core.fields import Kind
+    from nemorun_cli.core.sorting import key_of
+    from nemorun_cli.core.where import parse
+
+    query = Query(
+        text=where or "",
+        where=None if where is None else parse(where, now=now),
+        sort=tuple(map(key_of, sort)),
+    )
+    if not any(name.kind is Kind.METRIC for name in query.names()):
+        return query
+    from nemorun_cli.actions.metrics import chosen_pattern
+
+    return replace(query, pattern=chosen_pattern(None))
 
 
 def _print_json(runs: tuple[Run, ...], total: int) -> None:

@@ -9,7 +9,7 @@ from typing import Annotated, Any
 import typer
 
 from nemorun_cli.cli import output, params
-from nemorun_cli.core.metrics import Point, Summary, pattern_of, summaries
+from nemorun_cli.core.metrics import Point, Summary, summaries
 
 HEAD = ("METRIC", "RANK", "LAST", "STEP", "MIN", "AT", "MAX", "AT", "COUNT")
 SUMMARY = ("metric", "rank", "last", "step", "min", "min_step", "max", "max_step", "count")
@@ -35,9 +35,10 @@ def command(  # noqa: PLR0913
 ) -> None:
     """Show what a run has measured: its last, least and greatest values.
 
-    Read are what it has tracked, event files of TensorBoard in its folder, and, with --pattern, its
-    log. In a pipe each value is one line of tab-separated full values: step, time, rank, metric,
-    value. Of a step that was written twice, the later value counts; --all and pipes have both.
+    Read are what it has tracked, event files of TensorBoard in its folder, and, with --pattern or
+    `pattern` of [metrics] in a settings file, its log. In a pipe each value is one line of
+    tab-separated full values: step, time, rank, metric, value. Of a step that was written twice,
+    the later value counts; --all and pipes have both.
     """
     from nemorun_cli.actions import metrics, wiring
     from nemorun_cli.actions.select import run_of
@@ -47,7 +48,7 @@ def command(  # noqa: PLR0913
     ports = wiring.ports()
     problems: list[str] = []
     chosen = run_of(run, ports=ports)
-    wanted = None if pattern is None else pattern_of(pattern)
+    wanted = metrics.chosen_pattern(pattern)
     names = tuple(metric or ())
     found = metrics.points(chosen, ports=ports, names=names, pattern=wanted, problems=problems)
     if json:

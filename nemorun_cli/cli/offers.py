@@ -142,6 +142,24 @@ def _experiments(_place: Place, _word: str) -> Iterator[Candidate]:
     yield from ((name, "") for name in dict.fromkeys(found) if name)
 
 
+def _names(place: Place, word: str) -> Iterator[Candidate]:
+    """What `--where` and `--sort` can name, after what is typed already."""
+    from nemorun_cli.cli import pathwords, recipewords
+    from nemorun_cli.core.fieldnames import PLACES
+
+    at = max(word.rfind(sign) for sign in " (=<>~!-") + 1
+    before, name = word[:at], word[at:]
+    if before.endswith(("=", "<", ">", "~")):
+        known = _STATES if before.endswith("state=") else ()
+        yield from ((before + each, "") for each in known)
+        return
+    if place.command == "list":
+        yield f"{before}metric.", "its last value; metric.NAME:min, metric.NAME:max"
+        yield from ((before + each, "") for each in PLACES)
+    paths = pathwords.paths(name, recipewords.of_run("last", ()))
+    yield from ((before + each, text) for each, text in paths)
+
+
 def _variables(_place: Place, word: str) -> Iterator[Candidate]:
     if "=" not in word:
         yield from ((name, "") for name in sorted(os.environ) if not name.startswith("_"))
@@ -162,6 +180,8 @@ _OF_FLAGS: dict[str, _Offer] = {
     "--tag": _tags,
     "--keep-tag": _tags,
     "--remove": _tags,
+    "--where": _names,
+    "--sort": _names,
     "--env": _variables,
     "--secret": _variables,
 }

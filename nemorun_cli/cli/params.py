@@ -1,7 +1,6 @@
 """The parameters that several commands share."""
 
 from collections.abc import Mapping, Sequence
-from datetime import datetime
 from typing import Annotated
 
 import typer
@@ -79,25 +78,19 @@ def filter_of(  # noqa: PLR0913
         executor=executor,
         experiment=experiment,
         tags=tuple(tag or ()),
-        since=None if since is None else moment(since, now=now),
+        since=None if since is None else _since(since, now),
     )
 
 
-def moment(text: str, *, now: float) -> float:
-    """The time that `2d` (ago) or an ISO date or time stands for; local time unless it says."""
-    from nemorun_cli.core.durations import parse_duration
+def _since(text: str, now: float) -> float:
+    from nemorun_cli.core.durations import moment
 
     try:
-        parsed = datetime.fromisoformat(text)
-    except ValueError:
-        try:
-            return now - parse_duration(text)
-        except ValueError:
-            raise UsageError(
-                f"--since expects a length of time or a date, got {text!r}",
-                hint="for example 2d, 90m, 2026-05-01 or 2026-05-01T12:00Z",
-            ) from None
-    return parsed.timestamp() if parsed.tzinfo else parsed.astimezone().timestamp()
+        return moment(text, now=now)
+    except ValueError as error:
+        raise UsageError(
+            f"--since {error}", hint="for example 2d, 90m, 2026-05-01 or 2026-05-01T12:00Z"
+        ) from None
 
 
 def seconds(option: str, text: str | None) -> float | None:

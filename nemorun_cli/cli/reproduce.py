@@ -10,7 +10,9 @@ import typer
 from nemorun_cli.cli import output, params, starting
 
 if TYPE_CHECKING:
-    from nemorun_cli.actions.reproduce import Check, Verdict
+    from nemorun_cli.actions.reproduce import Asked, Check, Verdict
+    from nemorun_cli.actions.wiring import Ports
+    from nemorun_cli.core.runs import Run
 
 DIFFERENT = 1
 _SHOWN = 16
@@ -59,8 +61,9 @@ def command(  # noqa: PLR0913
 ) -> int:
     """Launch a run anew, with what was installed then, and tell whether it comes out the same.
 
-    Compared are the last values of its metrics, all of them unless some are named, bit by bit
-    unless a tolerance says how far apart they may be; and files by their content. Exit 0 if all is
+    Compared is what is named, else what the recipe declares, else all metrics: these by their last
+    values, bit by bit unless a tolerance, such as 1e-3 or 1%, says how far apart they may be; files
+    by their content. Exit 0 if all is
     the same, 1 if not, 3 if the environment cannot be built, 10 to 15 if the new run does not
     succeed.
     """
@@ -78,7 +81,8 @@ def command(  # noqa: PLR0913
     )
     ports = wiring.ports()
     (original,) = refresh([run_of(run, ports=ports)], ports=ports).runs
-    expected = reproduce.declared(original, metric or (), file or (), ports=ports)
+    asked = _asked(original, metric, file, ports)
+    expected = reproduce.expected(original, asked, ports=ports)
     fresh = environment is Environment.FRESH
     prepared = reproduce.prepare(
         original,
@@ -104,6 +108,22 @@ def command(  # noqa: PLR0913
         output.table((), _rows(verdict))
     ended = starting.report(again, how)
     return ended or (0 if verdict.reproduced else DIFFERENT)
+
+
+def _asked(
+    original: "Run", metric: list[str] | None, file: list[str] | None, ports: "Ports"
+) -> "Asked":
+    """What is named, else what the recipe declares, which is told; else all metrics."""
+    from nemorun_cli.actions import reproduce
+
+    declared = None if metric or file else reproduce.declared(original, ports=ports)
+    if declared is None:
+        return reproduce.Asked(metrics=tuple(metric) if metric else None, files=tuple(file or ()))
+    told = ", ".join((*(declared.metrics or ()), *declared.files))
+    output.note(f"compared is what the recipe declares: {told}")
+    if declared.left_out:
+        output.note(f"left out, as its files are not there: {', '.join(declared.left_out)}")
+    return declared
 
 
 def _document(verdict: "Verdict", environment: Environment) -> dict[str, Any]:

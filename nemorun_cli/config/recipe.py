@@ -10,6 +10,7 @@ from nemorun_cli.config.apply import Applier
 from nemorun_cli.config.assignments import Assignment, of_arguments, of_files
 from nemorun_cli.config.calls import called
 from nemorun_cli.config.canonical import Document, config_hash, text_of
+from nemorun_cli.config.declared import reproduces
 from nemorun_cli.config.document import from_document, to_document
 from nemorun_cli.config.finding import Found, find
 from nemorun_cli.config.loading import Importer
@@ -51,7 +52,7 @@ class Resolved:
     origins: Origins
     """What set each path."""
     source: dict[str, Any]
-    """Where the recipe stands: target, origin, file, line, arguments."""
+    """Where the recipe stands: target, origin, file, line, arguments; and what it reproduces."""
     own_file: Path | None
     """The recipe's file, where it travels alone with the job as there is no project."""
     notices: tuple[str, ...] = ()
@@ -109,6 +110,7 @@ def resolve(
     loaded = load(recipe, root=root, cwd=changes.cwd, outlines=outlines)
     settled = _settled(loaded.config, changes, loaded.registered, root=root, earlier={})
     found = loaded.found
+    declared = reproduces(loaded.function, loaded.recipe)
     return replace(
         settled,
         recipe=loaded.recipe,
@@ -118,6 +120,7 @@ def resolve(
             "file": found.file,
             "line": found.line,
             "arguments": list(loaded.arguments),
+            **({"reproduces": declared} if declared else {}),
         },
         own_file=found.own_file,
     )

@@ -1,6 +1,7 @@
 """Lengths of time as text: `30s`, `10m`, `1-12:00:00`; a bare number is minutes, as in Slurm."""
 
 import re
+from datetime import datetime
 
 _UNITS = {"w": 604800, "d": 86400, "h": 3600, "m": 60, "s": 1}
 _PARTS = re.compile(r"(\d{1,12})(?:\.(\d{1,12}))?([smhdw])", re.ASCII)
@@ -39,6 +40,24 @@ def format_duration(seconds: int) -> str:
         if count:
             parts.append(f"{count}{unit}")
     return "".join(parts) or "0s"
+
+
+def moment(text: str, *, now: float) -> float:
+    """The time that `2d` (ago) or an ISO date or time stands for; local time unless it says.
+
+    Seconds since 1970; ValueError for anything else.
+    """
+    try:
+        parsed = datetime.fromisoformat(text)
+    except ValueError:
+        try:
+            return now - parse_duration(text)
+        except ValueError:
+            raise ValueError(f"expects a length of time or a date, got {text!r}") from None
+    try:
+        return parsed.timestamp() if parsed.tzinfo else parsed.astimezone().timestamp()
+    except (OverflowError, OSError):
+        raise ValueError(f"expects a date that clocks know, got {text!r}") from None
 
 
 def _scaled(whole: str, fraction: str, unit: str) -> int:

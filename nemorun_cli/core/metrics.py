@@ -109,6 +109,14 @@ def summaries(points: Iterable[Point]) -> list[Summary]:
     return [series.summary() for series in found.values()]
 
 
+def by_name(points: Iterable[Point]) -> dict[str, Summary]:
+    """What each metric comes to, on the first rank that has it."""
+    found: dict[str, Summary] = {}
+    for each in sorted(summaries(points), key=lambda each: each.rank):
+        found.setdefault(each.name, each)
+    return found
+
+
 def tracked(entry: Mapping[str, Any]) -> Iterator[Point]:
     """The points of one line that a job has tracked: {time, step, rank, metrics}."""
     values = entry.get("metrics")
@@ -164,6 +172,18 @@ def number(told: object) -> float | None:
     except OverflowError:
         return math.inf if int(told) > 0 else -math.inf
     return told if isinstance(told, int) else value
+
+
+def tolerance(text: str, value: object) -> float:
+    """How far from this value another one may be: `1e-3`, or `1%` of it.
+
+    ValueError for what is no such number, or a negative one.
+    """
+    share = text.endswith("%")
+    allowed = number(text.removesuffix("%"))
+    if allowed is None or not allowed >= 0:
+        raise ValueError(f"{text!r} is no tolerance")
+    return allowed / 100 * abs(number(value) or 0.0) if share else allowed
 
 
 def _finite(told: object) -> float | None:

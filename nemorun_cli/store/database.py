@@ -27,8 +27,12 @@ BATCH = 200
 """Runs a transaction, so that nobody is locked out for long."""
 _RECENT = 16384
 """Bytes at the end of a journal that a new index reads: their writers may not be done yet."""
-_OF_A_RUN = ("runs", "documents", "tags", "problems")
-_NEWEST = "ORDER BY runs.stamp DESC, runs.created_at DESC, runs.id DESC"
+_OF_A_RUN = ("runs", "documents", "facts", "tags", "problems")
+_OUTDATED = (
+    "DELETE FROM facts WHERE id IN (SELECT id FROM documents WHERE id = ? AND document != ?)"
+)
+TOUCH = "UPDATE runs SET observed_at = ? WHERE id = ? AND live"
+NEWEST = "ORDER BY runs.stamp DESC, runs.created_at DESC, runs.id DESC"
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -83,6 +87,14 @@ class Database:
         """All runs that may still change, newest first."""
         return tuple(self._runs("WHERE live", (), -1))
 
+    def among(self, ids: Sequence[str]) -> list[Run]:
+        """Those of these runs that there are, newest first."""
+        found: list[Run] = []
+        for at in range(0, len(ids), BATCH):
+            batch = ids[at : at + BATCH]
+            found += self._runs(f"WHERE runs.id IN ({','.join('?' * len(batch))})", batch, -1)
+        return found
+
     def find(self, start: str) -> tuple[str, ...]:
         """The ids that start like this, or whose random tail does; newest first."""
         end = start + "\U0010ffff"
@@ -98,7 +110,7 @@ class Database:
 
     def nth(self, back: int) -> str | None:
         """The id of the n-th newest run, counted from 1."""
-        query = f"SELECT id FROM runs {_NEWEST} LIMIT 1 OFFSET ?"  # noqa: S608
+        query = f"SELECT id FROM runs {NEWEST} LIMIT 1 OFFSET ?"  # noqa: S608
         while row := self._execute(query, (back - 1,)).fetchone():
             if self.store.fingerprint(row[0], now=self.now) is not None:
                 return str(row[0])
@@ -109,7 +121,7 @@ class Database:
         """The runs of these rows, after each has been compared with its files."""
         query = (
             "SELECT runs.id, seen, document, observed_at "  # noqa: S608
-            f"FROM runs CROSS JOIN documents USING (id) {where} {_NEWEST} LIMIT ?"
+            f"FROM runs CROSS JOIN documents USING (id) {where} {NEWEST} LIMIT ?"
         )
         compared: set[str] = set()
         while True:
@@ -208,6 +220,7 @@ class Database:
             tuple(row.values()),
         )
         document = (run.id, json.dumps(documents.run_to_json(run)))
+        self._execute(_OUTDATED, document)
         self._execute("INSERT OR REPLACE INTO documents VALUES (?, ?)", document)
         tags = [(run.id, as_text(tag)) for tag in run.tags]
         self._each("INSERT OR IGNORE INTO tags VALUES (?, ?)", tags)
@@ -246,15 +259,14 @@ def opened(path: Path, store: Store, *, now: float) -> Iterator[Database]:
             yield database
 
 
-def touch(path: Path, ids: Sequence[str], *, observed_at: float) -> None:
-    """Note in the index, if there is one, when these live runs were last asked about.
+def write(path: Path, query: str, rows: Iterable[Sequence[Any]]) -> None:
+    """Execute this for each row in the index, if there is one, all at once.
 
     HinderedError or DamagedError if it cannot.
     """
     with translated():
         path.stat()  # Connecting would make it.
-        rows = [(observed_at, run_id) for run_id in ids]
         with connected(path) as connection:
             connection.execute("BEGIN IMMEDIATE")
-            connection.executemany("UPDATE runs SET observed_at = ? WHERE id = ? AND live", rows)
+            connection.executemany(query, rows)
             connection.execute("COMMIT")

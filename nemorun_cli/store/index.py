@@ -1,12 +1,13 @@
 """A cache of the store for quick answers: SQLite, one file a host, deletable at any time."""
 
+import json
 import time
-from collections.abc import Callable, Iterator, Sequence
+from collections.abc import Callable, Iterator, Mapping, Sequence
 from contextlib import suppress
 from dataclasses import dataclass
 from itertools import groupby, islice
 from pathlib import Path
-from typing import TYPE_CHECKING, TypeVar
+from typing import TYPE_CHECKING, Any, TypeVar
 
 from nemorun_cli.core.errors import CorruptError, NotFoundError
 from nemorun_cli.core.ids import MIN_PREFIX, matching
@@ -14,7 +15,9 @@ from nemorun_cli.core.runs import Filter, Run
 from nemorun_cli.store.files import Store
 
 if TYPE_CHECKING:
+    from nemorun_cli.core.fields import Plain
     from nemorun_cli.store.database import Database
+    from nemorun_cli.store.facts import Facts
 
 _Answer = TypeVar("_Answer")
 _STAMP = len("YYYYMMDD-HHMMSS")
@@ -83,12 +86,49 @@ class Index:
 
     def touch(self, ids: Sequence[str], observed_at: float) -> None:
         """Remember when these runs were last asked about; where that fails, nothing is lost."""
-        if not ids:
-            return
+        if ids:
+            from nemorun_cli.store import database
+
+            self._write(database.TOUCH, [(observed_at, run_id) for run_id in ids])
+
+    def facts(self, wanted: Filter, fields: Sequence[str], kinds: Sequence[str]) -> "list[Facts]":
+        """These fields of the runs that the filter accepts, and what is kept of these kinds.
+
+        Newest first. Where SQLite cannot help, nothing is kept.
+        """
+        from nemorun_cli.store import facts
+
+        return self._answer(
+            lambda database: facts.select(database, wanted, fields, kinds),
+            lambda: [facts.of_run(run, fields) for run in self._readable() if wanted.accepts(run)],
+        )
+
+    def keep(self, kind: str, found: Mapping[str, Mapping[str, "Plain"]]) -> None:
+        """Keep this of runs, by their ids, until they change; where that fails, nothing is lost."""
+        if found:
+            from nemorun_cli.store import facts
+
+            rows = [(kind, json.dumps(values), run_id) for run_id, values in found.items()]
+            self._write(facts.KEEP, rows)
+
+    def among(self, ids: Sequence[str]) -> Page:
+        """Those of these runs that there still are, in this order."""
+
+        def indexed(database: "Database") -> Page:
+            return _page(database.among(ids), ids, database.problems())
+
+        def unindexed() -> Page:
+            found = [each for run_id in ids if (each := self._from_file(run_id))]
+            told = tuple(each for _, _, wrong in found for each in wrong)
+            return _page([run for _, run, _ in found if run], ids, told)
+
+        return self._answer(indexed, unindexed)
+
+    def _write(self, query: str, rows: Sequence[Sequence[Any]]) -> None:
         from nemorun_cli.store import connecting, database
 
         with suppress(connecting.HinderedError, connecting.DamagedError):
-            database.touch(self.path, ids, observed_at=observed_at)
+            database.write(self.path, query, rows)
 
     def _answer(
         self,
@@ -154,3 +194,9 @@ class Index:
 
 def _created_at(each: tuple[str, Run | None, tuple[str, ...]]) -> tuple[float, str]:
     return (each[1].record.created_at if each[1] else 0, each[0])
+
+
+def _page(runs: list[Run], ids: Sequence[str], problems: tuple[str, ...]) -> Page:
+    known = {run.id: run for run in runs}
+    ordered = tuple(known[run_id] for run_id in ids if run_id in known)
+    return Page(runs=ordered, total=len(ordered), problems=problems)

@@ -4,9 +4,9 @@ from typing import Any
 
 from nemorun_cli.core.runs import Filter, Run
 
-VERSION = 4
+VERSION = 5
 _STAMP = len("YYYYMMDD-HHMMSS")
-TABLES = ("runs", "documents", "tags", "problems", "watched", "journals")
+TABLES = ("runs", "documents", "facts", "tags", "problems", "watched", "journals")
 SCHEMA = """
 CREATE TABLE runs (
     id TEXT PRIMARY KEY, stamp TEXT NOT NULL, tail TEXT NOT NULL, live INTEGER NOT NULL,
@@ -19,6 +19,9 @@ CREATE INDEX runs_state ON runs (state, stamp, created_at, id);
 CREATE INDEX runs_experiment ON runs (experiment, stamp, created_at, id);
 CREATE INDEX runs_tail ON runs (tail);
 CREATE TABLE documents (id TEXT PRIMARY KEY, document TEXT NOT NULL);
+CREATE TABLE facts (
+    id TEXT, kind TEXT, document TEXT NOT NULL, PRIMARY KEY (id, kind)
+) WITHOUT ROWID;
 CREATE TABLE tags (id TEXT, tag TEXT, PRIMARY KEY (tag, id)) WITHOUT ROWID;
 CREATE INDEX tags_id ON tags (id);
 CREATE TABLE problems (id TEXT, number INTEGER, message TEXT, PRIMARY KEY (id, number));

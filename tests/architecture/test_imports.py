@@ -10,10 +10,12 @@ import pytest
 HEAVY = (
     *("fiddle", "libcst", "absl", "pydantic", "docker", "paramiko", "torch", "ray", "asyncio"),
     *("importlib.metadata", "rich", "click", "numpy", "nemorun_cli.config", "yaml"),
+    "nemorun_cli.actions.querying",
 )
 READING = {
     "--help": [],
     "list": [],
+    "list --where state=failed --sort created": ["nemorun_cli.actions.querying"],
     "show": ["yaml", "nemorun_cli.config"],
     "diff last @-1": ["nemorun_cli.config"],
     "status": [],

@@ -183,6 +183,19 @@ class Bench:
         of = f"1.5 x 100 runs ({hundred * 1000:.0f} ms)"
         self.row(f"list over {self.many} runs", many, 1.5 * hundred, of=of)
 
+    def querying(self) -> None:
+        """A list by values of ten thousand configs against a plain one of the same runs."""
+        count = 10_000
+        _fill(self.folder / "configs", count, rates=True)
+        asked = ("list", "--where", "state=succeeded and optim.lr>0.5", "--sort", "-optim.lr")
+        for arguments in (("list",), asked):
+            self.nemorun(*arguments, store="configs", repeat=1)
+        plain = self.nemorun("list", store="configs").cpu
+        ours = self.nemorun(*asked, store="configs").cpu
+        self.row(f"list --where over {count} runs", ours, 1.0, of="1 s")
+        of = f"4 x list ({plain * 1000:.0f} ms)"
+        self.row("the same against a plain list", ours, 4 * plain, of=of)
+
     def tailing(self) -> None:
         """The end of a large log against tail(1)."""
         run_id = self._finished_run()
@@ -250,11 +263,15 @@ def _private_kilobytes(pid: int) -> int:
     return sum(int(line.split()[1]) for line in lines if line.startswith("Private_"))
 
 
-def _fill(home: Path, count: int) -> None:
-    """A store with this many finished runs, made from copies of one record."""
+def _fill(home: Path, count: int, *, rates: bool = False) -> None:
+    """A store with this many finished runs, made from copies of one record.
+
+    With `rates`, each has a config of thirty fields and a rate of its own.
+    """
     from dataclasses import replace
 
     from nemorun_cli import processes
+    from nemorun_cli.config.canonical import config_hash
     from nemorun_cli.core.ids import new_id
     from nemorun_cli.core.jobs import JobState, JobStatus
     from nemorun_cli.core.runs import RunRecord
@@ -278,7 +295,14 @@ def _fill(home: Path, count: int) -> None:
         seconds = 1_700_000_000 + number * 60
         stamp = time.strftime("%Y%m%d-%H%M%S", time.gmtime(seconds))
         run_id = new_id(stamp, os.urandom(8))
-        store.create(replace(record, id=run_id, created_at=float(seconds)), {})
+        known, files = replace(record, id=run_id, created_at=float(seconds)), {}
+        if rates:
+            optim = {"_target_": "a:adam", "_kind_": "config", "lr": number / count}
+            fields = {f"f{each}": each for each in range(30)}
+            config = {"_target_": "a:train", "_kind_": "partial", "optim": optim, **fields}
+            known = replace(known, config_hash=config_hash(config))
+            files = {"config.json": json.dumps(config)}
+        store.create(known, files)
         store.conclude(run_id, done, now=seconds, evidence="bench")
 
 
@@ -304,6 +328,7 @@ def main() -> None:
             bench.following,
             bench.sweep,
             bench.listing,
+            bench.querying,
         ]
         for part in parts:
             shown = len(bench.rows)

@@ -17,7 +17,7 @@ from nemorun_cli.settingvalues import as_text, type_text
 from tests.conftest import NEMORUN, Nemorun
 
 DOCS = Path(__file__).parents[2] / "docs"
-EXECUTED = ("metrics.md", "overrides.md", "recipes.md", "reproducing.md")
+EXECUTED = ("metrics.md", "overrides.md", "querying.md", "recipes.md", "reproducing.md")
 TABLED = {"docker": False, "ray": False, "slurm": True}
 """Pages with a table of an executor's settings, and whether the common ones are among them."""
 TABLE = re.compile(r"^\| setting \|.*\n(?:\|.*\n)*", re.MULTILINE)

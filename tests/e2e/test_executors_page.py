@@ -124,6 +124,7 @@ ABILITIES = {
     "CanRemove": "`rm` deletes the job's folder",
     "CanCancelTogether": "`cancel` of many by few requests",
     "CanWait": "`wait` sleeps until there is news",
+    "LaysOutCode": "Of a large project a launch stores only what is new",
     "CanGlance": "Some ends are seen without asking",
     "CanPollNow": "`--refresh now` asks in any case",
 }

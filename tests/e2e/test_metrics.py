@@ -8,6 +8,8 @@ import sys
 from importlib.util import find_spec
 from pathlib import Path
 
+import pytest
+
 from tests.conftest import NEMORUN, Nemorun, require
 
 MEASURE = """
@@ -105,6 +107,45 @@ def test_a_pattern_reads_the_log_and_an_unknown_name_says_what_there_is(nemorun:
     assert unknown.code == 4
     assert "it has loss, val/acc" in unknown.err
     assert nemorun("metrics", "--pattern", "speed (").code == 2
+
+
+def test_a_settings_file_may_hold_the_pattern(nemorun: Nemorun) -> None:
+    run_id = run(nemorun, "print('step 3 loss 0.5')")
+    user = nemorun.home / ".config" / "nemorun" / "config.toml"
+    user.parent.mkdir(parents=True)
+    user.write_text("[metrics]\npattern = 'loss (?P<theirs>.*)'\n")
+    assert nemorun.ok("metrics", "--last").startswith("theirs\t0\t0.5\t")
+    project = nemorun.cwd / "nemorun.toml"
+    project.write_text("[metrics]\npattern = 'step (?P<step>.*) loss (?P<loss>.*)'\n")
+
+    assert nemorun.ok("metrics", "--last") == "loss\t0\t0.5\t3\t0.5\t3\t0.5\t3\t1"
+    assert nemorun.ok("metrics", "--last", "--pattern", "step (?P<at>.)").startswith("at\t0\t3")
+    assert nemorun.ok("compare", run_id, "--csv").splitlines()[0].endswith(",loss")
+    assert nemorun.ok("list", "-q", "--where", "metric.loss=0.5") == run_id
+    # What was kept was found by another pattern.
+    project.write_text("[metrics]\npattern = 'step (?P<loss>.*) loss'\n")
+    assert nemorun.ok("list", "-q", "--where", "metric.loss=3") == run_id
+
+
+@pytest.mark.parametrize(
+    ("text", "told"),
+    [
+        ("pattern = 'loss ('", "[metrics] in nemorun.toml: not a regular expression"),
+        ("pattern = 'loss'", "has no group that is named as a metric is"),
+        ("pattern = 3", "[metrics] is a table with a `pattern`, which is a text"),
+        ("patern = 'x'", "[metrics] is a table with a `pattern`, which is a text"),
+    ],
+)
+def test_a_pattern_that_is_none_is_told_with_its_file(
+    nemorun: Nemorun, text: str, told: str
+) -> None:
+    run(nemorun, "pass")
+    (nemorun.cwd / "nemorun.toml").write_text(f"[metrics]\n{text}\n")
+
+    done = nemorun("metrics")
+
+    assert (done.code, done.out) == (2, "")
+    assert told in done.err
 
 
 def test_a_run_that_has_measured_nothing_is_no_error(nemorun: Nemorun) -> None:

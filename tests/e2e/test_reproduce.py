@@ -268,6 +268,61 @@ def test_a_recipe_that_came_with_nemorun_finds_itself(nemorun: Nemorun, tmp_path
     assert "metric\tprogress\t1.0\t1.0\tsame" in done.out
 
 
+def declaring(nemorun: Nemorun, declared: str) -> None:
+    text = RECIPE.replace("import recipe\n", "import Reproduces, recipe\n")
+    text = text.replace("@recipe\n", f"@recipe(reproduces={declared})\n")
+    (nemorun.cwd / "recipes").mkdir(exist_ok=True)
+    (nemorun.cwd / "recipes" / "small.py").write_text(text)
+
+
+def test_what_a_recipe_declares_is_compared_unless_something_is_named(small: Nemorun) -> None:
+    declaring(small, "Reproduces(metrics={'loss': '1%'}, files=['*.bin'])")
+    run_id = small.ok("launch", "--wait", "small", "seed=3")
+    declaring(small, "Reproduces(files='model.bin')")  # What counts is what was launched.
+
+    code, found = verdict(small, run_id, "--environment", "here")
+    assert code == 0
+    assert [(each["kind"], each["name"]) for each in found["checks"]] == [
+        ("metric", "loss"),
+        ("file", "model.bin"),
+    ]
+    loss = found["checks"][0]
+    assert loss["tolerance"] == pytest.approx(loss["before"] / 100)
+    again = small("reproduce", found["run"]["id"], "--environment", "here")
+    assert again.code == 0
+    assert "compared is what the recipe declares: loss:1%, *.bin" in again.err
+    named = small("reproduce", run_id, "--environment", "here", "--metric", "accuracy")
+    assert "declares" not in named.err
+    assert "metric\tloss" not in named.out
+
+    for path in small.store.glob("jobs/*/work/model.bin"):
+        path.unlink()
+    without = small("reproduce", run_id, "--environment", "here")
+    assert "left out, as its files are not there: *.bin" in without.err
+    assert "file\t" not in without.out
+
+    noisy = small.ok("launch", "--wait", "small", "noise=1e-9")
+    code, found = verdict(small, noisy, "--environment", "here")
+    assert code == 0
+    assert [each["name"] for each in found["checks"]] == ["model.bin"]
+
+
+def test_a_declaration_that_cannot_be_meant_is_refused_at_the_launch(nemorun: Nemorun) -> None:
+    for declared in (
+        "Reproduces(metrics={'loss': 'much'})",
+        "Reproduces(metrics={'loss': -1})",
+        "Reproduces(3)",
+        "Reproduces(files=[3])",
+        "['loss']",
+    ):
+        declaring(nemorun, declared)
+
+        done = nemorun("launch", "small")
+
+        assert (done.code, done.out) == (2, ""), declared
+        assert "the recipe 'small' declares what it reproduces in a way that" in done.err
+
+
 def test_two_at_once_build_one_environment_and_anew_if_gc_has_just_taken_it(
     small: Nemorun, tmp_path: Path, until: Callable[[Callable[[], bool]], None]
 ) -> None:

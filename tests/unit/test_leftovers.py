@@ -185,7 +185,7 @@ def test_what_tells_of_twins_goes_with_the_last_of_them(store: Store, made: Maki
     left = found(store, kept)
     assert [leftovers.discard(each, store=store, now=time.time()) for each in left] == [True, True]
 
-    assert Twins(home=store.home, mark=str(mark_of(kept.record))).ids() == [kept.id]
+    assert Twins(home=store.home, mark=str(mark_of(kept.record))).known() == {kept.id: False}
     assert len([*store.home.glob("twins/*/*")]) == 2
 
 

@@ -9,7 +9,7 @@ import fiddle.experimental.auto_config
 from fiddle import ArgFactory, Config, Partial, selectors
 from fiddle.experimental import serialization
 from fiddle.experimental.auto_config import auto_config
-from nemorun_cli import factory, lazy, recipe, track
+from nemorun_cli import Reproduces, factory, lazy, recipe, track
 from nemorun_cli.job.track import track as as_before
 
 AdamW = lazy("torch.optim:AdamW")
@@ -21,7 +21,7 @@ class LearningRate(fdl.Tag):
 def plain() -> fdl.Partial[int]:
     return fdl.Partial(main)
 
-@recipe()
+@recipe(reproduces=Reproduces(metrics={"loss": 1e-6}, files=["model.pt"]))
 def called(config: Config[int]) -> Config:
     return Config(main)
 
