@@ -275,7 +275,7 @@ def test_a_folder_that_is_not_there_is_told(mine: Place, project: Path, tmp_path
 
 def test_a_place_where_no_file_can_be_is_told(archive: Path, mine: Place) -> None:
     with pytest.raises(StoreError, match=r"cannot write .*file name too long"):
-        mine.export(archive.with_name("x" * 255))
+        mine.export(archive.with_name("x" * 256))
 
 
 def test_a_file_is_only_written_anew_when_asked_to(archive: Path, mine: Place) -> None:
