@@ -52,9 +52,11 @@ def lay_out(store: Path, code_hash: str) -> None:
             stage.mkdir(mode=0o700)
             _fill(str(stage), pending)
             stage.rename(folder)
-        except BaseException:
+        except OSError:
+            if not folder.is_dir():  # Where there are no locks, somebody else was quicker.
+                raise
+        finally:
             discard(stage)
-            raise
         discard(pending)
 
 
@@ -82,7 +84,8 @@ def _alone(pending: Path) -> Iterator[None]:
         yield
         return
     try:
-        fcntl.flock(lock, fcntl.LOCK_EX)
+        with suppress(OSError):  # Not every file system has locks.
+            fcntl.flock(lock, fcntl.LOCK_EX)
         yield
     finally:
         os.close(lock)
