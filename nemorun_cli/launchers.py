@@ -240,6 +240,11 @@ def _python_path(spec: JobSpec) -> list[str]:
     if spec.code is None or not spec.code.imports:
         return []
     folders = [str(PurePosixPath(spec.code.path, each)) for each in spec.code.imports]
+    if any(":" in each for each in folders):
+        raise SpecError(
+            f"no Python can import from {spec.code.path}: it takes the colon for the end of a path",
+            hint="set NEMORUN_HOME, or job_dir, to a folder without a colon in its path",
+        )
     return [f'PYTHONPATH={shlex.quote(":".join(folders))}"${{PYTHONPATH:+:$PYTHONPATH}}"']
 
 

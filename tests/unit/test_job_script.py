@@ -2,6 +2,7 @@
 
 import shutil
 import subprocess
+from dataclasses import replace
 from pathlib import Path
 
 import pytest
@@ -9,7 +10,7 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from nemorun_cli.core.errors import SpecError
-from nemorun_cli.core.jobs import Resources
+from nemorun_cli.core.jobs import Code, Resources
 from nemorun_cli.launchers import job_script
 from nemorun_cli.testing import new_spec
 from tests.conftest import require
@@ -87,3 +88,13 @@ def test_what_is_too_long_for_any_system_is_named() -> None:
     with pytest.raises(SpecError, match="over 128 KiB"):
         script_of("echo", env={"LONG": "x" * 131_068})
     assert "x" * 131_000 in script_of("echo", "x" * 131_000)
+
+
+def test_a_path_from_which_no_python_can_import_is_refused_only_where_one_is_to() -> None:
+    code = Code(hash="c0de", path="/a:b/code/c0de", root="/p", entries=())
+    script_of("train", code=code)
+
+    with pytest.raises(SpecError, match="colon") as found:
+        script_of("train", code=replace(code, imports=("src",)))
+
+    assert "NEMORUN_HOME" in found.value.hint
