@@ -13,6 +13,8 @@ from nemorun_cli.packagers.trees import MOST_FILES, Tree, scan
 # Whatever the repository is set to, a file of which stat(2) says anything else is told of.
 _STRICT = ("-c", "core.trustctime=true", "-c", "core.checkStat=default")
 _KNOWN = frozenset("AMTD")
+_ARGUMENTS = 100_000
+"""Characters of paths that are passed to git at once."""
 
 
 def look(  # noqa: PLR0913 # As `packagers.take`.
@@ -27,9 +29,12 @@ def look(  # noqa: PLR0913 # As `packagers.take`.
     dirty, others = _dirty(root), _untracked(root)
     if dirty is None or others is None or len(dirty) + len(others) > MOST:
         return None
+    if sum(map(len, dirty)) > _ARGUMENTS:
+        return None
     before = latest.doubtful
     gone = {path for path, each in before.items() if not each.tracked} - others
     paths = _ruled(root, {*before, *dirty, *others} - gone)
+    dirty = {path: dirty[path] for path in dirty.keys() & set(paths)}
     found = scan([Listing(folder=root, paths=paths)], digests, now=now, without=without, limit=None)
     nothing = dict.fromkeys((*paths, *gone))
     rows = latest.rows.changed({**nothing, **found.entries})
@@ -54,10 +59,12 @@ def look(  # noqa: PLR0913 # As `packagers.take`.
 def _dirty(root: Path) -> dict[str, str] | None:
     """Tracked files that may not be as in the index: path to mode and object there.
 
-    None where git tells more than that.
+    None where git tells more than that, or is not installed any more.
     """
     told = git.ask(root, *_STRICT, "diff-files", "-z", "--relative", to="look for changes in")
-    words = os.fsdecode(told or b"").split("\0")
+    if told is None:
+        return None
+    words = os.fsdecode(told).split("\0")
     found = {}
     for entry, path in zip(words[::2], words[1::2], strict=False):
         mode, _, known, _, status = entry.lstrip(":").split(" ")
@@ -70,8 +77,8 @@ def _dirty(root: Path) -> dict[str, str] | None:
 def _untracked(root: Path) -> frozenset[str] | None:
     """None where there is a repository among them."""
     argv = ("ls-files", "-z", "--others", "--exclude-standard")
-    told = git.ask(root, *argv, to="list the files of") or b""
-    paths = os.fsdecode(told).split("\0")[:-1]
+    told = git.ask(root, *argv, to="list the files of")
+    paths = os.fsdecode(told or b"").split("\0")[:-1]
     return None if any(path.endswith("/") for path in paths) else frozenset(kept(paths))
 
 

@@ -122,19 +122,26 @@ def do(root: Path, step: str, name: str, text: str) -> None:
 @settings(
     suppress_health_check=[HealthCheck.function_scoped_fixture], max_examples=40, deadline=None
 )
-@given(steps=st.lists(st.tuples(STEPS, TEXTS, st.booleans()), min_size=1, max_size=6))
+@given(
+    steps=st.lists(st.tuples(STEPS, TEXTS, st.booleans()), min_size=1, max_size=6),
+    within=st.sampled_from([".", "project"]),
+)
 def test_whatever_has_happened_it_holds_what_a_look_at_everything_finds(
-    tmp_path_factory: pytest.TempPathFactory, steps: list[tuple[tuple[str, str], str, bool]]
+    tmp_path_factory: pytest.TempPathFactory,
+    steps: list[tuple[tuple[str, str], str, bool]],
+    within: str,
 ) -> None:
     place = tmp_path_factory.mktemp("any")
-    root, home, other = place / "project", place / "state", place / "other"
-    root.mkdir()
+    repository, home, other = place / "repository", place / "state", place / "other"
+    root = repository / within
+    root.mkdir(parents=True)
+    (repository / "outside").touch()
     (root / ".nemorunignore").write_text("skip.me\n")
     for name in ("a", "f/a", "f/b"):
         do(root, "write", name, name)
-    git(root, "init", "-q")
-    git(root, "add", ".")
-    git(root, "commit", "-qm", "one")
+    git(repository, "init", "-q")
+    git(repository, "add", ".")
+    git(repository, "commit", "-qm", "one")
     take(root, home)
 
     for (step, name), text, looks in steps:
@@ -322,6 +329,16 @@ def test_other_line_ends_are_another_content_though_git_says_they_are_not(
     code = take(root, home)
 
     assert (laid_out(code) / "folder0/file0.py").read_bytes() == b"NUMBER = 0\r\n"
+
+
+def test_without_git_everything_is_looked_at(
+    root: Path, home: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    take(root, home)
+    (root / "folder0/file0.py").write_text("new")
+    monkeypatch.setenv("PATH", "/nowhere")
+
+    assert (laid_out(take(root, home)) / "folder0/file0.py").read_text() == "new"
 
 
 def test_too_much_that_is_new_is_stored_whole(
