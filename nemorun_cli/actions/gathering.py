@@ -10,11 +10,12 @@ from pathlib import Path
 from typing import Any
 
 from nemorun_cli import packagers
+from nemorun_cli.actions import results
 from nemorun_cli.actions.environment import environment_of
 from nemorun_cli.actions.wiring import Ports
 from nemorun_cli.archives import manifest as manifests
 from nemorun_cli.archives.packing import Source
-from nemorun_cli.core.errors import NemorunError, NotFoundError, UnreachableError
+from nemorun_cli.core.errors import NemorunError, NotFoundError, UnreachableError, UsageError
 from nemorun_cli.core.ids import key_of
 from nemorun_cli.core.jobs import JobHandle, LogLine
 from nemorun_cli.core.ports import Executor, HasMetrics
@@ -64,6 +65,7 @@ def part_of(run: Run, extent: Extent, spool: Path, *, ports: Ports) -> Part:
         for path in origins.documents(home, run.id)
         if manifests.is_document(path.name)
     ]
+    sources += _results(run, spool, ports)
     sources += _job_sources(run, extent, spool, left_out, ports)
     code = run.record.code or {}
     if code and not extent.code:
@@ -108,6 +110,17 @@ def _patches(code: Mapping[str, Any], ports: Ports) -> dict[str, Path | None]:
     names = [each.get("patch") for each in code.get("repositories", ())]
     paths = {name: ports.store.code / patches.FOLDER / name for name in names if name}
     return {name: path if path.exists() else None for name, path in paths.items()}
+
+
+def _results(run: Run, spool: Path, ports: Ports) -> Iterator[Source]:
+    """What the files were that are to come out the same; those themselves do not go along."""
+    if origins.imported(ports.store.home, run.id):
+        return  # It is in the record, if it was told.
+    with suppress(UsageError, UnreachableError):  # They cannot be read, or not now.
+        if (told := results.document(run, ports=ports)) is not None:
+            path = spool.with_name(f"{run.id}.results")
+            path.write_text(told, encoding="utf-8")
+            yield Source(name=f"runs/{run.id}/{results.RESULTS}", path=path)
 
 
 def _job_sources(

@@ -1,11 +1,10 @@
 """Whether a run comes out the same again: launched anew, and its results compared."""
 
-import hashlib
 from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass, replace
 from typing import Any
 
-from nemorun_cli.actions import compose, rebuilding
+from nemorun_cli.actions import compose, rebuilding, results
 from nemorun_cli.actions.difference import Change, changes
 from nemorun_cli.actions.environment import environment_of
 from nemorun_cli.actions.environmentfacts import Recorded, paired
@@ -17,7 +16,6 @@ from nemorun_cli.core.errors import UnreachableError, UsageError
 from nemorun_cli.core.ids import tail
 from nemorun_cli.core.jobs import JobState
 from nemorun_cli.core.metrics import tolerance
-from nemorun_cli.core.ports import HasFiles
 from nemorun_cli.core.runs import Run
 from nemorun_cli.launchers import active_python
 
@@ -77,19 +75,24 @@ class Asked:
     """`loss`, `loss:1e-3` or `loss:1%`; None for the last value of each."""
     files: tuple[str, ...] = ()
     """Patterns."""
+    known: results.Digests | None = None
+    """What is known of these already."""
     left_out: tuple[str, ...] = ()
-    """Those of which no file is there, as of a run that was imported."""
+    """Those of which no file is there."""
 
 
 def declared(run: Run, *, ports: Ports) -> Asked | None:
     """What the run's recipe has declared, as it was launched; None if that was nothing."""
-    told = (run.record.recipe_source or {}).get("reproduces")
-    if not isinstance(told, Mapping):
+    told = results.declared(run)
+    if told is None:
         return None
-    files = _texts(told.get("files"))
-    there = tuple(each for each in files if _has(run, each, ports))
-    left_out = tuple(each for each in files if each not in there)
-    return Asked(metrics=_texts(told.get("metrics")), files=there, left_out=left_out)
+    try:
+        found = results.digests(run, told["files"], ports=ports)
+    except UsageError:  # Where it ran, nobody can read them.
+        found = {}
+    there = {pattern: files for pattern, files in found.items() if files}
+    left_out = tuple(each for each in told["files"] if each not in there)
+    return Asked(metrics=told["metrics"], files=tuple(there), known=there, left_out=left_out)
 
 
 def expected(run: Run, asked: Asked, *, ports: Ports) -> tuple[Result, ...]:
@@ -106,10 +109,11 @@ def expected(run: Run, asked: Asked, *, ports: Ports) -> tuple[Result, ...]:
     known = {name: value for name, value in metrics(run, ports=ports).items() if name != _STEP}
     texts = known if asked.metrics is None else asked.metrics
     found = [_metric(text, known, run) for text in texts]
-    files = _files(run, asked.files, ports)
-    for pattern in asked.files:
-        if not _files(run, [pattern], ports):
+    files: dict[str, str] = {}
+    for pattern, those in (asked.known or results.digests(run, asked.files, ports=ports)).items():
+        if not those:
             raise UsageError(f"{run.id} has left no file {pattern!r} in its working folder")
+        files |= those
     found += [Result(kind="file", name=name, value=told) for name, told in files.items()]
     if not found:
         raise UsageError(
@@ -165,7 +169,8 @@ def judge(original: Run, run: Run, expected: Sequence[Result], *, ports: Ports) 
     found = metrics(run, ports=ports)
     patterns = [each.name for each in expected if each.kind == "file"]
     values = {("metric", name): value for name, value in found.items()}
-    values |= {("file", name): told for name, told in _files(run, patterns, ports).items()}
+    for files in results.digests(run, patterns, ports=ports).values():
+        values |= {("file", name): told for name, told in files.items()}
     old, new = (_environment(each, ports) for each in (original, run))
     return Verdict(
         original=original,
@@ -182,10 +187,6 @@ def _environment(run: Run, ports: Ports) -> Recorded | None:
         return None
 
 
-def _texts(told: object) -> tuple[str, ...]:
-    return tuple(each for each in told if isinstance(each, str)) if isinstance(told, list) else ()
-
-
 def _metric(text: str, known: Mapping[str, Any], run: Run) -> Result:
     name, colon, apart = text.rpartition(":")
     if text in known or not colon:
@@ -200,33 +201,6 @@ def _metric(text: str, known: Mapping[str, Any], run: Run) -> Result:
     except ValueError as error:
         raise UsageError(f"--metric {text}: {error}", hint="such as loss:1e-3 or loss:1%") from None
     return Result(kind="metric", name=name, value=known[name], tolerance=allowed)
-
-
-def _has(run: Run, pattern: str, ports: Ports) -> bool:
-    executor = ports.executor_of(run.record)
-    if run.handle is None or not isinstance(executor, HasFiles):
-        return False
-    try:
-        return any(True for _ in executor.files(run.handle, pattern))
-    except UsageError:  # It has files of some jobs, and not of this one.
-        return False
-
-
-def _files(run: Run, patterns: Sequence[str], ports: Ports) -> dict[str, str]:
-    """The SHA-256 of each file that the run has left and one of the patterns means."""
-    if not patterns or run.handle is None:
-        return {}
-    executor = ports.executor_of(run.record)
-    if not isinstance(executor, HasFiles):
-        raise UsageError(f"the files of a run on {run.record.executor} cannot be read")
-    handle, found = run.handle, {}
-    for pattern in patterns:
-        for file in executor.files(handle, pattern):
-            digest = hashlib.sha256()
-            for piece in executor.read(handle, file.path):
-                digest.update(piece)
-            found[file.path] = digest.hexdigest()
-    return found
 
 
 def _check(expected: Result, value: object) -> Check:

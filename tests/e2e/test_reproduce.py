@@ -307,6 +307,38 @@ def test_what_a_recipe_declares_is_compared_unless_something_is_named(small: Nem
     assert [each["name"] for each in found["checks"]] == ["model.bin"]
 
 
+def test_declared_files_of_an_imported_run_are_compared_by_what_was_exported(
+    small: Nemorun, tmp_path: Path
+) -> None:
+    declaring(small, "Reproduces(metrics=['loss'], files=['*.bin'])")
+    run_id = small.ok("launch", "--wait", "small", "seed=3")
+    small.ok("export", run_id, "-o", str(tmp_path / "x.nrz"))
+    (tmp_path / "there").mkdir()
+    there = replace(small, home=tmp_path / "their-home", cwd=tmp_path / "there")
+    there.ok("import", str(tmp_path / "x.nrz"))
+    here = ("--environment", "here", "--trust")
+
+    code, found = verdict(there, run_id, *here)
+
+    assert code == 0
+    assert [(each["kind"], each["name"]) for each in found["checks"]] == [
+        ("metric", "loss"),
+        ("file", "model.bin"),
+    ]
+    there.ok("export", run_id, "-o", str(tmp_path / "again.nrz"))
+    assert (tmp_path / "x.nrz").read_bytes() == (tmp_path / "again.nrz").read_bytes()
+    (told,) = (there.store / "runs").glob(f"**/{run_id}/results.json")
+    told.write_text(told.read_text().replace(found["checks"][1]["before"], "0" * 64))
+    assert there("verify", run_id).code == 1
+    code, found = verdict(there, run_id, *here)
+    assert (code, found["checks"][1]["same"]) == (1, False)
+    for damaged in ("[]", '{"files": 3}', "nothing"):
+        told.write_text(damaged)
+        assert (
+            "left out, as its files are not there: *.bin" in there("reproduce", run_id, *here).err
+        )
+
+
 def test_a_declaration_that_cannot_be_meant_is_refused_at_the_launch(nemorun: Nemorun) -> None:
     for declared in (
         "Reproduces(metrics={'loss': 'much'})",
