@@ -81,7 +81,8 @@ def command(  # noqa: PLR0913
             output.answer(run.id)
     else:
         _print_table(found.runs, ports.clock())
-    _tell_the_rest(len(found.runs), found.total, empty=wanted.empty and query is None)
+    everything = wanted.empty and query is None and not found.problems
+    _tell_the_rest(len(found.runs), found.total, empty=everything)
     return 17 if strict and found.problems else 0
 
 

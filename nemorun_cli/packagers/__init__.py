@@ -8,7 +8,7 @@ from types import MappingProxyType
 from nemorun_cli.core.errors import CorruptError, RefusedError
 from nemorun_cli.core.jobs import Code, Repository
 from nemorun_cli.job import layingout
-from nemorun_cli.packagers import again, intact, patches
+from nemorun_cli.packagers import again, git, intact, patches
 from nemorun_cli.packagers.companions import PLACE, Also, Gathered, gather
 from nemorun_cli.packagers.copying import patch, unwritable
 from nemorun_cli.packagers.digests import Digests
@@ -110,9 +110,12 @@ def lay_out(folder: Path) -> None:
 def refuse_unless_clean(code: Code) -> None:
     """RefusedError for code of which anything is not as committed; it names what."""
     if not code.repositories:
+        why, mend = f"{code.root} is in no repository", "`git init` and commit"
+        if git.missing(Path(code.root)):
+            why, mend = "git is not installed", "install it"
         raise RefusedError(
-            f"{code.root} is in no repository: nothing tells whether its code is as committed",
-            hint="leave out --require-clean, or `git init` and commit",
+            f"{why}: nothing tells whether the code is as committed",
+            hint=f"leave out --require-clean, or {mend}",
         )
     lines = [
         f"{what:9}  {posixpath.join(each.place, path)}"

@@ -52,6 +52,8 @@ def test_where_git_is_not_installed_that_is_told(
     told = nemorun("launch", "--dry-run", "command", "true").err
 
     assert "git is not installed: no commit is recorded" in told
+    refused = nemorun("launch", "--require-clean", "command", "true")
+    assert (refused.code, refused.err.split(": nothing")[0]) == (3, "error: git is not installed")
     (repository / ".git").rename(tmp_path / "away")
     assert "git is not" not in nemorun("launch", "--dry-run", "command", "true").err
 
