@@ -1,13 +1,23 @@
-"""How much room files take."""
+"""What lies on the disk, and how much room it takes."""
 
 import os
 import stat
 from collections.abc import Iterable, Iterator
 from contextlib import suppress
+from glob import glob
 from pathlib import Path
 
 _BLOCK = 512
 """Bytes, in which `st_blocks` counts (stat(2))."""
+
+
+def matching(folder: Path, pattern: str) -> list[Path]:
+    """What lies in a folder and matches, hidden or not, sorted; what goes meanwhile may be missing.
+
+    `Path.glob` fails where a folder goes in which it is about to look.
+    """
+    found = glob(pattern, root_dir=folder, include_hidden=True)  # noqa: PTH207
+    return [folder / name for name in sorted(found)]
 
 
 def freed(paths: Iterable[Path]) -> list[int]:

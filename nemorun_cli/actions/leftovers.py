@@ -164,16 +164,16 @@ def _twins(path: Path, store: Store) -> Twins:
 
 def _remnants(home: Path, now: float) -> Iterator[Path]:
     for folder in (home / "code", home / virtualenvs.FOLDER):
-        yield from folder.glob(f"{snapshots.RETIRED}*")
+        yield from disk.matching(folder, f"{snapshots.RETIRED}*")
         yield from _old(folder, ".new-*", now)
-    yield from (home / "runs" / going.GONE).glob("*")
+    yield from disk.matching(home / "runs" / going.GONE, "*")
     yield from _old(home / "runs" / going.STAGES, "*", now)
     yield from _old(home / "code" / patches.FOLDER, ".*", now)
     yield from _old(home / "jobs", ".*", now)
 
 
 def _old(folder: Path, pattern: str, now: float, *, age: float = snapshots.DAY) -> Iterator[Path]:
-    for path in sorted(folder.glob(pattern)):
+    for path in disk.matching(folder, pattern):
         with suppress(OSError):
             if now - path.lstat().st_mtime > age:
                 yield path

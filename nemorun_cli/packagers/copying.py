@@ -10,6 +10,7 @@ from contextlib import contextmanager
 from dataclasses import replace
 from pathlib import Path
 
+from nemorun_cli import disk
 from nemorun_cli.core.errors import RefusedError, StoreError
 from nemorun_cli.job.layingout import CHANGED, MANIFEST, ORIGIN, PENDING, STAGE, discard
 from nemorun_cli.packagers import patches
@@ -203,7 +204,7 @@ def _make_folder(path: Path) -> None:
 
 def _sweep(store: Path, now: float) -> None:
     """Delete what killed commands left behind."""
-    for each in store.glob(f"{STAGE}*"):
+    for each in disk.matching(store, f"{STAGE}*"):
         try:
             old = now - each.stat().st_mtime > _DAY
         except FileNotFoundError:

@@ -6,6 +6,7 @@ from collections.abc import Iterator
 from contextlib import suppress
 from pathlib import Path
 
+from nemorun_cli import disk
 from nemorun_cli.core.errors import NemorunError
 from nemorun_cli.core.ids import is_id
 from nemorun_cli.core.runs import Run
@@ -54,7 +55,7 @@ def delete(hidden: Path) -> bool:
 
 def unfinished(runs: Path) -> Iterator[tuple[Path, Run]]:
     """What commands that were killed, or are at work, have hidden; those that can be read."""
-    for hidden in sorted((runs / GOING).glob("*/*")):
+    for hidden in disk.matching(runs / GOING, "*/*"):
         if is_id(hidden.name):
             try:
                 yield hidden, reading.run_in(hidden)

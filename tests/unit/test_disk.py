@@ -1,9 +1,12 @@
 """What is told to come free is what comes free: links and holes are no room."""
 
 import os
+import shutil
 from pathlib import Path
 
-from nemorun_cli.disk import freed
+import pytest
+
+from nemorun_cli.disk import freed, matching
 
 
 def blocks(path: Path) -> int:
@@ -40,3 +43,23 @@ def test_a_file_with_several_names_goes_with_the_last_of_them(tmp_path: Path) ->
     assert freed([b]) == [blocks(b)]
     (c / "file").hardlink_to(a / "file")
     assert freed([a, b]) == [blocks(a), blocks(b)]
+
+
+def test_a_folder_that_goes_while_it_is_looked_into_is_no_error(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    for name in ("a", "b"):
+        (tmp_path / name).mkdir()
+        (tmp_path / name / ".hidden").touch()
+    scandir = os.scandir
+
+    def late(path: str | int) -> object:
+        if path == str(tmp_path / "a"):
+            monkeypatch.undo()
+            shutil.rmtree(tmp_path / "a")
+        return scandir(path)
+
+    monkeypatch.setattr(os, "scandir", late)
+
+    assert matching(tmp_path, "*/*") == [tmp_path / "b" / ".hidden"]
+    assert matching(tmp_path / "gone", "*") == []
