@@ -1,7 +1,7 @@
 """How code gets to a job: a snapshot of the working tree, stored under the hash of its content."""
 
 import posixpath
-from collections.abc import Iterable, Mapping, Sequence
+from collections.abc import Mapping, Sequence
 from pathlib import Path
 from types import MappingProxyType
 
@@ -13,6 +13,7 @@ from nemorun_cli.packagers.companions import PLACE, Also, Gathered, gather
 from nemorun_cli.packagers.copying import patch, unwritable
 from nemorun_cli.packagers.digests import Digests
 from nemorun_cli.packagers.projectfiles import Listing
+from nemorun_cli.packagers.rows import Rows
 from nemorun_cli.packagers.trees import Tree, scan, stored
 
 _CACHE = ".cache"
@@ -167,7 +168,7 @@ def _code(
         hash=tree.hash,
         path=str(store / tree.hash),
         root=str(tree.root),
-        entries=_layout((path for path in tree.entries if not path.startswith(PLACE)), workdir),
+        entries=_layout(tree.rows, workdir),
         files=len(tree.entries),
         bytes=tree.rows.bytes,
         commit=head.head.commit if head else None,
@@ -216,7 +217,7 @@ def _patched(tree: Tree, store: Path, where: Path) -> dict[str, str]:
     return found
 
 
-def _layout(paths: Iterable[str], workdir: str) -> tuple[str, ...]:
+def _layout(rows: Rows, workdir: str) -> tuple[str, ...]:
     """The paths of a snapshot to which a working folder links.
 
     The top-level ones; but folders on the way to `workdir` are made, and what is in them is
@@ -224,10 +225,11 @@ def _layout(paths: Iterable[str], workdir: str) -> tuple[str, ...]:
     """
     parts = workdir.split("/")
     made = {"/".join(parts[: number + 1]) for number in range(len(parts))}
-    linked = set()
-    for path in paths:
-        end = path.find("/")
-        while end != -1 and path[:end] in made:
-            end = path.find("/", end + 1)
-        linked.add(path if end == -1 else path[:end])
-    return tuple(sorted(linked - made))
+    linked, waiting = set(), [""]
+    for folder in waiting:
+        for path in (f"{folder}{name}" for name in rows.names(folder)):
+            if path.rstrip("/") not in made:
+                linked.add(path.rstrip("/"))
+            elif path.endswith("/"):
+                waiting.append(path)
+    return tuple(sorted(linked - {PLACE.rstrip("/")}))

@@ -96,7 +96,7 @@ def _glanced(task: Task, before: Latest) -> Look | None:
     tree = glance.look(
         task.root, before, digests, now=task.now, without=task.home, limit=task.also.limit
     )
-    new = None if tree is None else _new(tree, before)
+    new = None if tree is None else _new(tree, before, among=tree.listings[0].paths)
     if tree is None or new is None:
         return None
     return Look(
@@ -109,9 +109,11 @@ def _glanced(task: Task, before: Latest) -> Look | None:
     )
 
 
-def _new(tree: Tree, before: Latest) -> frozenset[str] | None:
+def _new(
+    tree: Tree, before: Latest, *, among: Iterable[str] | None = None
+) -> frozenset[str] | None:
     """What to store beside the base, with all that a patch may be about; None for too much."""
-    new, entries = latest.differing(tree, before), tree.entries
+    new, entries = latest.differing(tree, before, among=among), tree.entries
     suspects = {
         listing.place + path
         for listing in tree.listings

@@ -147,8 +147,9 @@ def _copied(tree: Tree, stage: Path, digests: Digests, paths: Collection[str]) -
             copied[path] = found
             changed.add(path)
             digests.forget(path)
-    entries = tree.rows.changed(copied) if copied else tree.entries
-    return replace(tree, entries=entries, young=frozenset(changed))
+    if not copied:
+        return tree
+    return replace(tree, entries=tree.rows.changed(copied), young=frozenset(changed))
 
 
 def _link(source: str, target: str) -> Entry | None:

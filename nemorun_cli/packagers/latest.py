@@ -3,7 +3,7 @@
 import hashlib
 import json
 import os
-from collections.abc import Mapping
+from collections.abc import Iterable, Mapping
 from dataclasses import dataclass
 from pathlib import Path
 from typing import NamedTuple
@@ -116,12 +116,17 @@ def keep(  # noqa: PLR0913
         part.unlink(missing_ok=True)
 
 
-def differing(tree: Tree, latest: Latest) -> frozenset[str]:
-    """Where the base of an earlier snapshot does not hold what this tree holds."""
-    lines = set(tree.rows.lines).difference(latest.rows.lines)
-    return frozenset(line.split(" ", 2)[2] for line in lines) | {
-        path for path in latest.new if path in tree.entries
-    }
+def differing(tree: Tree, latest: Latest, *, among: Iterable[str] | None = None) -> frozenset[str]:
+    """Where the base of an earlier snapshot does not hold what this tree holds.
+
+    `among`: at these paths alone the tree may be another than the snapshot was.
+    """
+    if among is None:
+        lines = set(tree.rows.lines).difference(latest.rows.lines)
+        among = (line.split(" ", 2)[2] for line in lines)
+    old, entries = latest.rows, tree.entries
+    changed = {path for path in among if path in entries and old.get(path) != entries[path]}
+    return frozenset(changed.union(path for path in latest.new if path in entries))
 
 
 def _doubtful(

@@ -47,6 +47,15 @@ class Rows(Mapping[str, Entry]):
         """Of all files together."""
         return sum(map(int, self.sizes))
 
+    def names(self, folder: str) -> Iterator[str]:
+        """What lies in a folder (empty, or with `/` at its end); names of folders end so, too."""
+        at = bisect_left(self.lines, folder, key=_path)
+        while at < len(self.lines) and (path := _path(self.lines[at])).startswith(folder):
+            name, slash, _ = path[len(folder) :].partition("/")
+            yield name + slash
+            # The character behind "/": no path in that folder is as great.
+            at = bisect_left(self.lines, f"{folder}{name}0", at, key=_path) if slash else at + 1
+
     def changed(self, entries: Mapping[str, Entry | None]) -> Self:
         """The same, with other entries at these paths; None for no entry."""
         lines, sizes = [*self.lines], [*self.sizes]
