@@ -3,6 +3,8 @@
 import hashlib
 import json
 import os
+import sys
+from array import array
 from collections.abc import Iterable, Mapping
 from dataclasses import dataclass
 from pathlib import Path
@@ -15,7 +17,7 @@ from nemorun_cli.packagers.trees import Tree
 
 MOST = 500
 """Of the files that are looked at one by one: for more, a look at all is as quick."""
-_FORMAT = "nemorun latest 1"
+_FORMAT = f"nemorun latest 2 {sys.byteorder}"
 
 
 class Doubtful(NamedTuple):
@@ -69,15 +71,18 @@ def mark_of(root: Path) -> str:
 def recall(root: Path, cache: Path) -> Latest | None:
     """The last snapshot of this project that builds on another; None if nothing is known of it."""
     try:
-        text, sizes, *lines = os.fsdecode(_path(root, cache).read_bytes()).split("\0")
-        known = json.loads(text)
-        if known["format"] != _FORMAT:
+        head, _, rest = _path(root, cache).read_bytes().partition(b"\n")
+        known = json.loads(head)
+        sizes = array("q")
+        end = known["files"] * sizes.itemsize
+        sizes.frombytes(rest[:end])
+        rows = Rows(os.fsdecode(rest[end:]), sizes)
+        if known["format"] != _FORMAT or rows.text.count("\0") != len(sizes):
             return None
         doubtful = {
             path: Doubtful((mark, size, digest), *rest)
             for path, (mark, size, digest, *rest) in known["doubtful"].items()
         }
-        rows = Rows(lines[:-1], sizes.split())
         return Latest(
             rows=rows,
             mark=known["mark"],
@@ -99,18 +104,19 @@ def keep(  # noqa: PLR0913
     doubtful = _doubtful(tree, digests, new) if mark and mark_of(tree.root) == mark else None
     known = {
         "format": _FORMAT,
+        "files": len(tree.rows),
         "mark": "" if doubtful is None else mark,
         "base": base,
         "new": sorted(new),
         "doubtful": doubtful or {},
     }
-    head = f"{json.dumps(known)}\0{' '.join(tree.rows.sizes)}\0"
+    head = f"{json.dumps(known)}\n".encode()
     path = _path(tree.root, cache)
     part = path.with_name(f".{path.name}.{os.urandom(4).hex()}")
     try:
         cache.mkdir(mode=0o700, exist_ok=True)
         part.touch(mode=0o600)
-        part.write_bytes(head.encode() + tree.rows.manifest)
+        part.write_bytes(head + tree.rows.sizes.tobytes() + tree.rows.manifest)
         part.replace(path)
     except OSError:
         part.unlink(missing_ok=True)
@@ -121,12 +127,12 @@ def differing(tree: Tree, latest: Latest, *, among: Iterable[str] | None = None)
 
     `among`: at these paths alone the tree may be another than the snapshot was.
     """
+    old, rows = latest.rows, tree.rows
     if among is None:
-        lines = set(tree.rows.lines).difference(latest.rows.lines)
+        lines = set(rows.text.split("\0")).difference(old.text.split("\0"))
         among = (line.split(" ", 2)[2] for line in lines)
-    old, entries = latest.rows, tree.entries
-    changed = {path for path in among if path in entries and old.get(path) != entries[path]}
-    return frozenset(changed.union(path for path in latest.new if path in entries))
+    changed = {path for path in among if rows.row(path) not in {None, old.row(path)}}
+    return frozenset(changed.union(path for path in latest.new if path in rows))
 
 
 def _doubtful(

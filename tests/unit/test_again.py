@@ -367,7 +367,9 @@ def test_a_tree_that_has_grown_too_large_is_refused_as_ever(root: Path, home: Pa
         )
 
 
-@pytest.mark.parametrize("damage", ["", "{}\0", "nonsense", '{"format": "nemorun latest 1"}\0\0'])
+@pytest.mark.parametrize(
+    "damage", ["", "{}\n", "nonsense", '{"format": "nemorun latest 1", "files": 0}\n']
+)
 def test_damaged_memory_is_only_slow(root: Path, home: Path, damage: str) -> None:
     take(root, home)
     (memory,) = (home / "code/.cache").glob("*.latest")
