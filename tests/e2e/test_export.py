@@ -292,6 +292,8 @@ def test_a_file_that_was_damaged_is_told_and_not_taken(
     nemorun.ok("launch", "--wait", "command", "true")
     path = nemorun.cwd / nemorun.ok("export", "last")
     assert nemorun("verify", path.name).code == 0
+    (nemorun.cwd / "notes.txt").write_text("no archive")
+    assert nemorun("verify", "notes.txt").out.startswith("damaged\tthe container\t")
     data = bytearray(path.read_bytes())
     data[len(data) // 2] ^= 1
     path.write_bytes(data)
