@@ -23,8 +23,12 @@ class LazyGroup(TyperGroup):
         return list(COMMANDS)
 
     def get_command(self, ctx: Any, cmd_name: str) -> Any:  # noqa: ANN401, ARG002
-        """The command of this name, or None."""
+        """The command of this name, or None; UsageError if another one is meant."""
         if cmd_name not in COMMANDS:
+            import difflib
+
+            for near in difflib.get_close_matches(cmd_name, COMMANDS, n=1):
+                raise UsageError(f"no such command {cmd_name!r}", hint=f"did you mean {near!r}?")
             return None
         app = _new_app()
         app.command(cmd_name, help=_help_of(load(cmd_name)), no_args_is_help=False)(load(cmd_name))

@@ -20,6 +20,8 @@ ERRORS = {
     "an unknown option": ["launch", "command", "true", "--dryrun"],
     "an option without its value": ["list", "-q", "--where"],
     "an unknown command": ["lunch"],
+    "a command like no other": ["xyz"],
+    "the second condition": ["list", "--where", "lr>1", "--where", "lr>"],
     "no command line": ["launch", "command"],
     "an unknown executor": ["launch", "-e", "slrm", "command", "true"],
     "an unknown setting": ["launch", "-x", "tim=2h", "command", "true"],
