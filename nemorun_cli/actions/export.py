@@ -42,9 +42,9 @@ def export(
 ) -> Exported:
     """Write these runs to `write`, as an archive that needs nothing else.
 
-    UsageError for a run that is still alive; NotFoundError for code that is not in the store any
-    more, CorruptError for code that is not what it was; UnreachableError when the back-end that
-    has the logs does not answer. All of it has been read before the first byte is written.
+    UsageError for a run that is still alive; NotFoundError for code or a config that is not in the
+    store any more, CorruptError for one that is not what it was; UnreachableError when the back-end
+    that has the logs does not answer. All of it has been read before the first byte is written.
     """
     seen = refresh(runs, ports=ports).runs
     if live := [tail(run.id) for run in seen if run.live]:

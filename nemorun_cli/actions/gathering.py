@@ -12,6 +12,7 @@ from typing import Any
 from nemorun_cli import packagers
 from nemorun_cli.actions import results
 from nemorun_cli.actions.environment import environment_of
+from nemorun_cli.actions.stored import config_of
 from nemorun_cli.actions.wiring import Ports
 from nemorun_cli.archives import manifest as manifests
 from nemorun_cli.archives.packing import Source
@@ -53,9 +54,11 @@ class Part:
 def part_of(run: Run, extent: Extent, spool: Path, *, ports: Ports) -> Part:
     """The record and the job's files of a run; those that lie elsewhere are copied to `spool`.
 
-    UnreachableError when the back-end that has them does not answer, and logs are wanted.
+    UnreachableError when the back-end that has them does not answer, and logs are wanted;
+    NotFoundError or CorruptError for a config that is gone, or not what was launched.
     """
     home = ports.store.home
+    config_of(run, ports=ports)
     with suppress(NemorunError):
         environment_of(run, ports=ports)  # From now on it is in the record.
     origin = origins.origin_of(home, run.id) or {}

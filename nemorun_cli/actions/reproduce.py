@@ -81,6 +81,18 @@ class Asked:
     """Those of which no file is there."""
 
 
+def refuse(run: Run, *, trust: bool, ports: Ports) -> None:
+    """UsageError for a run that has not succeeded, or was imported, unless that is trusted."""
+    if run.state is not JobState.SUCCEEDED:
+        raise UsageError(
+            f"{run.id} is {run.state.value}: it has no result to reproduce",
+            hint=f"`nemorun wait {tail(run.id)}` first"
+            if run.live
+            else f"`nemorun rerun {tail(run.id)}` launches it again",
+        )
+    compose.refuse_foreign(run, trust=trust, ports=ports)
+
+
 def declared(run: Run, *, ports: Ports) -> Asked | None:
     """What the run's recipe has declared, as it was launched; None if that was nothing."""
     told = results.declared(run)
@@ -96,16 +108,10 @@ def declared(run: Run, *, ports: Ports) -> Asked | None:
 
 
 def expected(run: Run, asked: Asked, *, ports: Ports) -> tuple[Result, ...]:
-    """What of a run is to come out the same, as it is.
+    """What of a run that has succeeded is to come out the same, as it is.
 
-    UsageError for a run that has not succeeded, for what it does not have, and if there is nothing
-    to compare.
+    UsageError for what it does not have, and if there is nothing to compare.
     """
-    if run.state is not JobState.SUCCEEDED:
-        raise UsageError(
-            f"{run.id} is {run.state.value}: it has no result to reproduce",
-            hint="`nemorun wait` waits until it has ended" if run.live else "",
-        )
     known = {name: value for name, value in metrics(run, ports=ports).items() if name != _STEP}
     texts = known if asked.metrics is None else asked.metrics
     found = [_metric(text, known, run) for text in texts]
@@ -137,11 +143,10 @@ def prepare(  # noqa: PLR0913
 
     `fresh`: on this machine in a virtual environment of its own, which is built unless it is
     there; RefusedError where that cannot be done. Elsewhere, and else, with what is installed.
-    UsageError, and nothing is installed, for a run that was imported, unless that is trusted, and
-    where its executor is not known, unless another is asked for. `tell` is told of what takes long,
-    before it is done.
+    UsageError, and nothing is installed, for a run that `refuse` refuses, and where its executor is
+    not known, unless another is asked for. `tell` is told of what takes long, before it is done.
     """
-    compose.refuse_foreign(run, trust=trust, ports=ports)
+    refuse(run, trust=trust, ports=ports)
     record = run.record
     label = Label(name=f"reproduces {tail(run.id)}")
     notices: list[str] = []

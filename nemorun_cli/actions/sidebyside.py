@@ -15,6 +15,7 @@ from nemorun_cli.actions.stored import config_of
 from nemorun_cli.actions.wiring import Ports
 from nemorun_cli.config.render import rows
 from nemorun_cli.core.errors import NemorunError, NotFoundError, UsageError
+from nemorun_cli.core.fields import like
 from nemorun_cli.core.metrics import Summary, by_name, number
 from nemorun_cli.core.runs import Run
 
@@ -193,9 +194,10 @@ def _sorted(entries: Sequence[Entry], sort: str) -> tuple[Entry, ...]:
     keys = {each.run.id: _key(each, name) for each in entries}
     having = [each for each in entries if keys[each.run.id] is not None]
     if entries and not any(each.worth(name) is not None or name in each.config for each in entries):
+        known = [each for entry in entries for each in (*entry.metrics, *entry.config)]
         raise UsageError(
             f"--sort: none of these runs has a metric or a path {name!r}",
-            hint="`nemorun compare --json` lists what there is",
+            hint=like(name.removeprefix("metric."), known),
         )
     having.sort(key=lambda each: keys[each.run.id] or (0, 0, ""), reverse=sort.startswith("-"))
     return (*having, *(each for each in entries if keys[each.run.id] is None))

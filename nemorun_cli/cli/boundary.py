@@ -23,8 +23,12 @@ class LazyGroup(TyperGroup):
         return list(COMMANDS)
 
     def get_command(self, ctx: Any, cmd_name: str) -> Any:  # noqa: ANN401, ARG002
-        """The command of this name, or None."""
+        """The command of this name, or None; UsageError if another one is meant."""
         if cmd_name not in COMMANDS:
+            import difflib
+
+            for near in difflib.get_close_matches(cmd_name, COMMANDS, n=1):
+                raise UsageError(f"no such command {cmd_name!r}", hint=f"did you mean {near!r}?")
             return None
         app = _new_app()
         app.command(cmd_name, help=_help_of(load(cmd_name)), no_args_is_help=False)(load(cmd_name))
@@ -88,7 +92,7 @@ def run(arguments: Sequence[str]) -> int:  # noqa: PLR0911
     except (output.ReaderGoneError, SystemExit) as stop:
         return _left_alone(stop)
     except Exception as error:
-        if (usage := _usage(error)) is not None:
+        if (usage := _usage(error, arguments)) is not None:
             return output.fail(usage, as_json=as_json)
         if (left := _exit_code(error)) is not None:
             return left
@@ -105,13 +109,14 @@ def _left_alone(stop: BaseException) -> int:
     return 0
 
 
-def _usage(error: Exception) -> UsageError | None:
+def _usage(error: Exception, arguments: Sequence[str]) -> UsageError | None:
     """Typer's own complaint in our words; which class it has depends on Typer's version."""
     tell = getattr(error, "format_message", None)
     if tell is None:
         return None
     context = getattr(error, "ctx", None)
-    path = context.command_path if context is not None else "nemorun"
+    named = " ".join(("nemorun", *(each for each in arguments[:1] if each in COMMANDS)))
+    path = context.command_path if context is not None else named
     message = str(tell()).rstrip(".")
     return UsageError(
         message[:1].lower() + message[1:], hint=f"`{path} --help` tells what it takes"

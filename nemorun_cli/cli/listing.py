@@ -25,9 +25,11 @@ def command(  # noqa: PLR0913
     tag: params.TagFilter = None,
     since: params.SinceOption = None,
     where: Annotated[
-        str | None,
+        list[str] | None,
         typer.Option(
-            "--where", metavar="EXPR", help="Of which this is true: `optim.lr>1e-3 and not name~x`."
+            "--where",
+            metavar="EXPR",
+            help="Of which this is true: `optim.lr>1e-3 and not name~x`; repeated: all of them.",
         ),
     ] = None,
     sort: Annotated[
@@ -68,7 +70,7 @@ def command(  # noqa: PLR0913
         since=since,
         now=ports.clock(),
     )
-    query = _query(where, sort or (), ports.clock()) if where is not None or sort else None
+    query = _query(where or (), sort or (), ports.clock()) if where or sort else None
     found = listing.runs(wanted, query, ports=ports, limit=limit or None, mode=refresh)
     for problem in found.problems:
         output.warn(problem)
@@ -86,7 +88,7 @@ def command(  # noqa: PLR0913
     return 17 if strict and found.problems else 0
 
 
-def _query(where: str | None, sort: Sequence[str], now: float) -> "Query":
+def _query(where: Sequence[str], sort: Sequence[str], now: float) -> "Query":
     from dataclasses import replace
 
     from nemorun_cli.actions.querying import Query
@@ -94,9 +96,12 @@ def _query(where: str | None, sort: Sequence[str], now: float) -> "Query":
     from nemorun_cli.core.sorting import key_of
     from nemorun_cli.core.where import parse
 
+    for each in where:  # A mistake is told of what was typed.
+        parse(each, now=now)
+    text = where[0] if len(where) == 1 else " and ".join(f"({each})" for each in where)
     query = Query(
-        text=where or "",
-        where=None if where is None else parse(where, now=now),
+        text=text,
+        where=parse(text, now=now) if where else None,
         sort=tuple(map(key_of, sort)),
     )
     if not any(name.kind is Kind.METRIC for name in query.names()):

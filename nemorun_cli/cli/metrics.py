@@ -3,7 +3,7 @@
 import sys
 from collections.abc import Iterable
 from functools import partial
-from itertools import chain
+from itertools import chain, islice
 from typing import Annotated, Any
 
 import typer
@@ -96,14 +96,12 @@ def _print_summaries(found: list[Summary], *, csv: bool) -> bool:
 def _print_points(points: Iterable[Point], *, csv: bool) -> bool:
     """Whether there was none. Lines go out as they come: a long series is never in memory."""
     rows = map(_row, points)
-    first = next(rows, None)
-    if first is None:
-        return True
+    first = list(islice(rows, 1))
     if csv:
-        output.csv(ROWS, chain([first], rows))
+        output.csv(ROWS, chain(first, rows))
     else:
-        output.lines(chain([first], rows))
-    return False
+        output.lines(chain(first, rows))
+    return not first
 
 
 def _row(point: Point) -> tuple[str, ...]:

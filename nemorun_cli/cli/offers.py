@@ -13,6 +13,8 @@ from nemorun_cli.cli.words import Place
 Candidate = tuple[str, str]
 FILES: Candidate = ("/", "names of files")
 """In place of candidates: the shell is to complete the name of a file."""
+_FITTING = {"cancel": ("",), "reproduce": ("", "SUCCEEDED")}
+"""Of which runs alone some commands are asked; no state is that of one that may be alive."""
 _STATES = ("submitting", "pending", "running", "succeeded", "failed", "cancelled", "lost")
 
 
@@ -78,7 +80,7 @@ def _recipes(place: Place, word: str) -> Iterator[Candidate]:
     from nemorun_cli.cli import recipewords
 
     yield from recipewords.names(word)
-    if place.command not in ("recipes", "explain"):
+    if place.command not in ("recipes", "explain", "diff"):
         yield recipewords.COMMAND, "any command line"
 
 
@@ -88,7 +90,7 @@ def _runs(place: Place, word: str) -> Iterator[Candidate]:
 
     yield "last", "the newest run"
     for run in recent(roots.home_folder()):
-        if place.command == "cancel" and run.state:
+        if run.state not in _FITTING.get(place.command, (run.state,)):
             continue
         told = " ".join(filter(None, (run.recipe, run.name, run.state.lower())))
         yield tail(run.id), told

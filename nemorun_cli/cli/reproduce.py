@@ -81,6 +81,7 @@ def command(  # noqa: PLR0913
     )
     ports = wiring.ports()
     (original,) = refresh([run_of(run, ports=ports)], ports=ports).runs
+    reproduce.refuse(original, trust=trust, ports=ports)
     asked = _asked(original, metric, file, ports)
     expected = reproduce.expected(original, asked, ports=ports)
     fresh = environment is Environment.FRESH

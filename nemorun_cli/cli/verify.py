@@ -9,14 +9,13 @@ import typer
 from nemorun_cli.cli import output, params
 
 DAMAGED = 1
-_SUFFIX = ".nrz"
 
 
 def command(
     subject: Annotated[
         str,
         typer.Argument(
-            metavar="RUN|FILE", help="A run; or a file, which ends in .nrz or has a / in its name."
+            metavar="RUN|FILE", help="A run; or a file, which has a . or a / in its name."
         ),
     ] = "last",
     *,
@@ -30,7 +29,7 @@ def command(
     """
     from nemorun_cli.actions import verify, wiring
 
-    if subject.endswith(_SUFFIX) or "/" in subject:
+    if "." in subject or "/" in subject:
         found = list(verify.archive(Path(subject)))
     else:
         found = list(verify.run(subject, ports=wiring.ports()))

@@ -16,5 +16,6 @@ PLACES: dict[str, tuple[str, ...]] = {
     "code_hash": ("record", "code", "hash"),
 }
 """The fields that a run has in JSON, and where a stored run has each."""
+NUMBERS = frozenset({"exit_code", "signal", "attempt", "failing_rank"})
 TIMES = frozenset(name for name in PLACES if name.endswith("_at")) | {"stale_since"}
 """Those that are seconds since 1970."""

@@ -5,9 +5,10 @@ import re
 from nemorun_cli.core.conditions import NULLS, Comparison, Expression, Joined, Negation
 from nemorun_cli.core.durations import moment
 from nemorun_cli.core.errors import Problem, UsageError
-from nemorun_cli.core.fieldnames import TIMES
+from nemorun_cli.core.fieldnames import NUMBERS, TIMES
 from nemorun_cli.core.fields import EXAMPLES, Kind, Name, like, name_of
 from nemorun_cli.core.jobs import JobState
+from nemorun_cli.core.metrics import number
 
 _DEEPEST = 50
 _TOKEN = re.compile(
@@ -93,6 +94,8 @@ class _Parser:
         null = not quoted and text.lower() in NULLS
         if null and sign not in ("=", "!="):
             raise self.wrong(f"{text} is compared with = or != alone")
+        if name.kind is Kind.FIELD and name.text in NUMBERS and not (quoted or null):
+            self._number(text)
         is_field = name.kind is Kind.FIELD and not null
         found = Comparison(
             name=name,
@@ -117,6 +120,10 @@ class _Parser:
         if sign != "~" and text.upper() not in states:
             raise self.wrong(f"no state named {text!r}", hint=like(text.upper(), states).lower())
         return text.upper()
+
+    def _number(self, text: str) -> None:
+        if number(text) is None:
+            raise self.wrong(f"expects a number, got {text!r}")
 
     def _time(self, text: str) -> float:
         try:

@@ -154,6 +154,7 @@ def test_the_command_prints_the_scripts_itself(nemorun: Nemorun, shell: str) -> 
         (["explain", "ship", "op"], ["optim.", "optim"]),
         (["explain", "ship", "steps", "optim.r"], ["optim.rate="]),
         (["diff", "ship", "ship_"], ["ship_again"]),
+        (["diff", "comm"], []),
         (["diff", "ship", "optim.r"], ["optim.rate="]),
         (["diff", "ship", ".", "optim.r"], ["optim.rate="]),
         (["diff", "ship_again", "ship", "steps=1", "optim.r"], ["optim.rate="]),
@@ -288,11 +289,15 @@ def test_runs_are_completed_by_their_tail_and_by_what_they_were_given(ship: Nemo
     assert offered(ship, "show", tail[:3]) == [tail]
     assert offered(ship, "show", run_id[:9]) == [run_id]
     assert offered(ship, "cancel", tail[:3]) == []
+    assert offered(ship, "reproduce", tail[:3]) == [tail]
     assert offered(ship, "list", "--tag", "r") == ["red"]
     assert offered(ship, "wait", "--experiment", "") == ["sea"]
     assert offered(ship, "rerun", tail, "optim.") == ["optim.rate=", "optim.nesterov="]
     assert offered(ship, "rerun", "last", "optim.nes") == ["optim.nesterov="]
     assert offered(ship, "rerun", "@-1", "optim.nesterov=t") == ["optim.nesterov=true"]
+    failed = ship("launch", "command", "false", "--wait").out.strip()[-8:]
+    assert offered(ship, "reproduce", failed) == []
+    assert offered(ship, "rerun", failed) == [failed]
 
 
 def test_nothing_is_written_and_nothing_of_the_project_imported(ship: Nemorun) -> None:

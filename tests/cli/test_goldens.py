@@ -18,7 +18,10 @@ GOLDEN = Path(__file__).parent / "golden"
 WRITE = os.environ.get("NEMORUN_GOLDEN") == "write"
 ERRORS = {
     "an unknown option": ["launch", "command", "true", "--dryrun"],
+    "an option without its value": ["list", "-q", "--where"],
     "an unknown command": ["lunch"],
+    "a command like no other": ["xyz"],
+    "the second condition": ["list", "--where", "lr>1", "--where", "lr>"],
     "no command line": ["launch", "command"],
     "an unknown executor": ["launch", "-e", "slrm", "command", "true"],
     "an unknown setting": ["launch", "-x", "tim=2h", "command", "true"],
@@ -41,6 +44,7 @@ ERRORS = {
     "a condition that cannot be read": ["list", "--where", "optim.lr>1e-3 and state"],
     "a state in a condition": ["list", "--where", "optim.lr>1e-3 and state=faild"],
     "a time in a condition": ["list", "--where", "created>yesterday"],
+    "a number in a condition": ["list", "--where", "lr>1 and exit_code=one"],
     "a key that is no name": ["list", "--sort", "-optim..lr"],
     "nothing to cancel": ["cancel"],
     "all without yes": ["cancel", "--all"],

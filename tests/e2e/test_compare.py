@@ -87,6 +87,7 @@ def test_what_cannot_be_compared_is_said(three: tuple[Nemorun, list[str]]) -> No
     unknown = nemorun("compare", one, "--sort", "-speed")
     assert (unknown.code, unknown.out) == (2, "")
     assert "has a metric or a path 'speed'" in unknown.err
+    assert "did you mean 'loss'?" in nemorun("compare", one, "--sort", "-metric.loss").err
     misspelt = nemorun("compare", one, "-m", "loss", "-m", "acuracy:max")
     assert (misspelt.code, misspelt.out) == (2, "")
     assert "none of these runs has a metric 'acuracy'" in misspelt.err

@@ -270,6 +270,19 @@ def test_an_imported_run_does_not_choose_where_files_are_looked_for(
     assert json.loads(tiny("diff", run_id, "--json").out)["unfit"] == []
 
 
+@pytest.mark.parametrize("content", ["{}", None])
+def test_a_run_whose_config_is_lost_is_not_exported(tiny: Nemorun, content: str | None) -> None:
+    run_id = tiny.ok("launch", "--wait", "tiny")
+    config = tiny.store / "runs" / f"{run_id[:4]}-{run_id[4:6]}" / run_id / "config.json"
+    config.write_text(content) if content else config.unlink()
+
+    done = tiny("export", run_id, "-o", "x.nrz")
+
+    assert (done.code, done.out) == (1 if content else 4, "")
+    assert "config.json" in done.err
+    assert not (tiny.cwd / "x.nrz").exists()
+
+
 def test_the_file_goes_where_it_can(nemorun: Nemorun, tmp_path: Path) -> None:
     run_id = nemorun.ok("launch", "--wait", "command", "true")
     folder = tmp_path / "results"
@@ -292,6 +305,8 @@ def test_a_file_that_was_damaged_is_told_and_not_taken(
     nemorun.ok("launch", "--wait", "command", "true")
     path = nemorun.cwd / nemorun.ok("export", "last")
     assert nemorun("verify", path.name).code == 0
+    (nemorun.cwd / "notes.txt").write_text("no archive")
+    assert nemorun("verify", "notes.txt").out.startswith("damaged\tthe container\t")
     data = bytearray(path.read_bytes())
     data[len(data) // 2] ^= 1
     path.write_bytes(data)

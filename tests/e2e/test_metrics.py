@@ -155,6 +155,8 @@ def test_a_run_that_has_measured_nothing_is_no_error(nemorun: Nemorun) -> None:
 
     assert (done.code, done.out) == (0, "")
     assert "no metrics" in done.err
+    assert nemorun.ok("metrics", "--csv") == "step,time,rank,metric,value"
+    assert nemorun.ok("metrics", "--csv", "--last").startswith("metric,rank,last,")
 
 
 def test_event_files_are_read_by_tensorboard_s_own_library(

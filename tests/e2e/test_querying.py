@@ -81,6 +81,7 @@ def test_a_condition_chooses_and_keys_order(four: Four) -> None:
     assert where('metric["odd (name)"]=nan') == [two]
     assert where("created>1h and exit_code=3", "--tag", "sweep") == [eight]
     assert where("created<1h") == []
+    assert where("optim.lr=0.5 or optim.lr=8", "--where", "state=failed or name=x") == [eight]
     assert found(nemorun, "--sort", "-metric.loss") == [eight, two, half, line]
     assert found(nemorun, "--sort", "metric.loss") == [half, two, eight, line]
     assert found(nemorun, "--sort", "-state", "--sort", "-optim.lr") == [two, half, line, eight]

@@ -295,6 +295,12 @@ def test_what_a_recipe_declares_is_compared_unless_something_is_named(small: Nem
     assert "declares" not in named.err
     assert "metric\tloss" not in named.out
 
+    (small.cwd / "stop").touch()
+    failed = small("launch", "--wait", "small", f"fails={small.cwd / 'stop'}").out.strip()
+    refused = small("reproduce", failed)
+    assert (refused.code, refused.out) == (2, "")
+    assert refused.err.startswith(f"error: {failed} is FAILED: it has no result to reproduce\n")
+
     for path in small.store.glob("jobs/*/work/model.bin"):
         path.unlink()
     without = small("reproduce", run_id, "--environment", "here")

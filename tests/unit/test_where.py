@@ -19,7 +19,7 @@ from nemorun_cli.core.conditions import (
     holds,
 )
 from nemorun_cli.core.errors import UsageError
-from nemorun_cli.core.fieldnames import PLACES, TIMES
+from nemorun_cli.core.fieldnames import NUMBERS, PLACES, TIMES
 from nemorun_cli.core.fields import EXAMPLES, Kind, Name, name_of
 from nemorun_cli.core.jobs import JobState
 from nemorun_cli.core.sorting import key_of, ordered
@@ -72,6 +72,7 @@ def test_a_name_is_a_field_or_a_metric_or_else_of_the_config(
         ("name=42", {"name": "42"}, True),
         ("config.name=42", {"config__name": 42}, True),
         ("seed='42'", {"seed": 42}, None),
+        ("exit_code>128 or exit_code=null", {"exit_code": 137}, True),
         ("name~BASE", {"name": "a baseline"}, True),
         ("seed~4", {"seed": 42}, None),
         ("amsgrad=true", {"amsgrad": True}, True),
@@ -129,6 +130,8 @@ def test_null_asks_whether_it_is_there() -> None:
         ("lr ! 1", "!", ""),
         ("lr='1", "'", ""),
         ("created>yesterday", "yesterday", ""),
+        ("exit_code!=one", "one", ""),
+        ("signal=SIGKILL", "SIGKILL", ""),
         ("a..b=1", "a..b", EXAMPLES),
         ("Adam:lr=1", "Adam:lr", EXAMPLES),
         ("lr+=1", "lr+", EXAMPLES),
@@ -165,7 +168,7 @@ def test_any_text_is_read_or_refused(text: str) -> None:
         assert holds(found, lambda _: None) in (True, False, None)
 
 
-FIELDS = sorted(set(PLACES) - TIMES - {"state"})
+FIELDS = sorted(set(PLACES) - TIMES - NUMBERS - {"state"})
 NAMES = st.one_of(
     st.builds(Name, kind=st.just(Kind.FIELD), text=st.sampled_from(FIELDS)),
     st.builds(
