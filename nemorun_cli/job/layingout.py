@@ -41,6 +41,7 @@ def lay_out(store: Path, code_hash: str) -> None:
     """
     folder, pending = store / code_hash, store / f"{PENDING}{code_hash}"
     if folder.is_dir():
+        discard(pending)  # Whoever laid it out may have been killed before that.
         return
     with _alone(pending):
         if folder.is_dir():
@@ -52,7 +53,7 @@ def lay_out(store: Path, code_hash: str) -> None:
             stage.mkdir(mode=0o700)
             _fill(str(stage), pending)
             stage.rename(folder)
-        except OSError:
+        except (OSError, DamagedError):
             if not folder.is_dir():  # Where there are no locks, somebody else was quicker.
                 raise
         finally:
@@ -66,6 +67,14 @@ def base_of(pending: Path) -> str | None:
         return str(json.loads((pending / ORIGIN).read_text())["base"])
     except (OSError, ValueError, KeyError, TypeError):
         return None
+
+
+def whole(pending: Path) -> bool:
+    """Whether it tells all that a layout has to know; not whether the content is still there."""
+    try:
+        return bool(_told(pending))
+    except (OSError, DamagedError):
+        return False
 
 
 def discard(folder: Path) -> None:
@@ -92,10 +101,10 @@ def _alone(pending: Path) -> Iterator[None]:
 
 
 def _fill(stage: str, pending: Path) -> None:
-    origin = json.loads((pending / ORIGIN).read_text())
-    places = (str(pending / CHANGED), str(pending.parent / origin["base"]), origin["root"])
+    manifest, base, root = _told(pending)
+    places = (str(pending / CHANGED), str(pending.parent / base), root)
     made = {""}
-    for row in os.fsdecode((pending / MANIFEST).read_bytes()).split("\0")[:-1]:
+    for row in manifest.split("\0")[:-1]:
         mode, digest, path = row.split(" ", 2)
         folder = path.rpartition("/")[0]
         if folder not in made:
@@ -112,6 +121,19 @@ def _fill(stage: str, pending: Path) -> None:
             raise DamagedError(f"the content of {path} is not in the store any more")
     for at, _, _ in os.walk(stage):
         Path(at).chmod(0o500)
+
+
+def _told(pending: Path) -> tuple[str, str, str]:
+    """The manifest, the base and the project's folder; DamagedError if they are not as stored."""
+    try:
+        manifest = (pending / MANIFEST).read_bytes()
+        origin = json.loads((pending / ORIGIN).read_text())
+        base, root = str(origin["base"]), str(origin["root"])
+    except (FileNotFoundError, ValueError, KeyError, TypeError):
+        manifest, base, root = b"", "", ""
+    if hashlib.sha256(manifest).hexdigest() != pending.name[len(PENDING) :] or not base:
+        raise DamagedError(f"what {pending.name} tells of it is damaged")
+    return os.fsdecode(manifest), base, root
 
 
 def _link(source: str, target: str, digest: str) -> bool:
@@ -158,5 +180,5 @@ def _pour(reading: int, writing: int, found: hashlib._Hash) -> None:
 if __name__ == "__main__":
     try:
         lay_out(Path(sys.argv[1]), sys.argv[2])
-    except (OSError, ValueError, KeyError, DamagedError) as error:
+    except (OSError, DamagedError) as error:
         sys.exit(f"nemorun: cannot lay out the code: {error}")

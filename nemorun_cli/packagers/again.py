@@ -5,7 +5,7 @@ from collections.abc import Iterable
 from dataclasses import dataclass, replace
 from pathlib import Path
 
-from nemorun_cli.job.layingout import CHANGED, PENDING, lay_out
+from nemorun_cli.job.layingout import CHANGED, PENDING, discard, lay_out, whole
 from nemorun_cli.packagers import glance, intact, latest, patches
 from nemorun_cli.packagers.companions import Also, Gathered, gather
 from nemorun_cli.packagers.copying import copy, copy_new
@@ -128,8 +128,10 @@ def _new(
 
 def _store_new(task: Task, look: Look, new: frozenset[str]) -> tuple[Tree, Path]:
     tree = look.tree
-    changed = task.store / f"{PENDING}{tree.hash}" / CHANGED
-    if not changed.is_dir():
+    pending = task.store / f"{PENDING}{tree.hash}"
+    changed = pending / CHANGED
+    if not whole(pending):
+        discard(pending)
         tree = copy_new(tree, new, task.store, base=look.base, now=task.now, digests=look.digests)
         return tree, task.store / f"{PENDING}{tree.hash}" / CHANGED
     if all(os.path.lexists(changed / path) for path in new):

@@ -296,6 +296,58 @@ def test_whoever_was_killed_while_laying_it_out_is_in_nobodys_way(root: Path, ho
     assert stored(laid_out(code)).hash == code.hash
 
 
+def damage(path: Path, text: str | None) -> None:
+    path.parent.chmod(0o700)
+    path.unlink()
+    if text is not None:
+        path.write_text(text)
+
+
+@pytest.mark.parametrize("text", ["", None, '{"base": ""}'])
+@pytest.mark.parametrize("name", [layingout.MANIFEST, layingout.ORIGIN])
+def test_what_a_crash_has_cut_short_is_an_error_and_stored_anew(
+    root: Path, home: Path, name: str, text: str | None
+) -> None:
+    take(root, home)
+    (root / "folder0/file0.py").write_text("new")
+    code = take(root, home)
+    damage(pending(code) / name, text)
+
+    with pytest.raises(CorruptError, match="is damaged"):
+        packagers.lay_out(Path(code.path))
+
+    assert not Path(code.path).exists()
+    assert stored(laid_out(take(root, home))).hash == code.hash
+
+
+def test_whoever_was_killed_after_laying_it_out_leaves_nothing_for_ever(
+    root: Path, home: Path
+) -> None:
+    take(root, home)
+    (root / "folder0/file0.py").write_text("new")
+    code = take(root, home)
+    shutil.copytree(pending(code), home / "before")
+    laid_out(code)
+    (home / "before").rename(pending(code))
+
+    assert stored(laid_out(code)).hash == code.hash
+    assert not pending(code).exists()
+
+
+def test_another_python_lays_it_out_where_that_of_the_launch_has_gone(
+    root: Path, home: Path
+) -> None:
+    take(root, home)
+    (root / "folder0/file0.py").write_text("new")
+    code = take(root, home)
+    script = Path(layingout.__file__).with_suffix(".sh")
+    known = {"snapshot": code.path, "laid_out_by": "/gone/python", "run_dir": str(script.parent)}
+
+    subprocess.run(["sh", "-ec", f". {script}; lay_out"], env={**os.environ, **known}, check=True)
+
+    assert stored(Path(code.path)).hash == code.hash
+
+
 def test_what_git_was_told_not_to_see_is_seen(root: Path, home: Path) -> None:
     git(root, "update-index", "--assume-unchanged", "folder0/file0.py")
     take(root, home)
