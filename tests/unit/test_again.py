@@ -367,8 +367,12 @@ def test_git_takes_no_word_of_the_repository_for_what_is_unchanged(root: Path, h
     os.utime(path, (1, 1))
 
     code = take(root, home, now=time.time())
+    whole = take(root, home / "other", later=False, now=time.time() + 9)
 
     assert (laid_out(code) / "folder0/file0.py").read_text() == "NUMBER = 7\n"
+    for each in (code, whole):
+        assert each.repositories[0].changed == ("folder0/file0.py",)
+        assert each.repositories[0].patch is not None
 
 
 def test_other_line_ends_are_another_content_though_git_says_they_are_not(
