@@ -334,6 +334,18 @@ def test_whoever_was_killed_after_laying_it_out_leaves_nothing_for_ever(
     assert not pending(code).exists()
 
 
+def test_what_was_to_be_laid_out_goes_when_all_of_it_is_stored(root: Path, home: Path) -> None:
+    base = take(root, home)
+    (root / "folder0/file0.py").write_text("new")
+    code = take(root, home)
+    layingout.discard(Path(base.path))
+
+    assert take(root, home).hash == code.hash
+
+    assert Path(code.path).is_dir()
+    assert not pending(code).exists()
+
+
 def test_another_python_lays_it_out_where_that_of_the_launch_has_gone(
     root: Path, home: Path
 ) -> None:
