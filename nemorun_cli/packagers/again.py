@@ -83,6 +83,7 @@ def store(task: Task, look: Look) -> tuple[Tree, Path]:
     else:
         if not where.is_dir():
             tree = copy(tree, task.store, now=task.now, digests=look.digests)
+            discard(task.store / f"{PENDING}{tree.hash}")  # Its base has gone.
             intact.remember(task.store / tree.hash, task.cache)
         where, base, new = task.store / tree.hash, tree.hash, frozenset()
     look.digests.save()

@@ -15,10 +15,12 @@ from nemorun_cli.roots import trusted
 
 _COMMIT = re.compile(r"[0-9a-f]{40,64}")
 # A repository may name programs, as its fsmonitor or hooks, which git would start; its index is
-# left be; and of what replaces a commit in it, no clone knows.
+# left be; and of what replaces a commit in it, no clone knows. Whatever it sets, a file of which
+# stat(2) says anything else than the index is read.
 _GIT = (
     *("git", "--no-optional-locks", "--no-replace-objects"),
     *("-c", "core.fsmonitor=false", "-c", "core.hooksPath=/dev/null"),
+    *("-c", "core.trustctime=true", "-c", "core.checkStat=default"),
 )
 _BRANCH = "refs/heads/"
 _TOLD = 3

@@ -334,6 +334,18 @@ def test_whoever_was_killed_after_laying_it_out_leaves_nothing_for_ever(
     assert not pending(code).exists()
 
 
+def test_what_was_to_be_laid_out_goes_when_all_of_it_is_stored(root: Path, home: Path) -> None:
+    base = take(root, home)
+    (root / "folder0/file0.py").write_text("new")
+    code = take(root, home)
+    layingout.discard(Path(base.path))
+
+    assert take(root, home).hash == code.hash
+
+    assert Path(code.path).is_dir()
+    assert not pending(code).exists()
+
+
 def test_another_python_lays_it_out_where_that_of_the_launch_has_gone(
     root: Path, home: Path
 ) -> None:
@@ -367,8 +379,12 @@ def test_git_takes_no_word_of_the_repository_for_what_is_unchanged(root: Path, h
     os.utime(path, (1, 1))
 
     code = take(root, home, now=time.time())
+    whole = take(root, home / "other", later=False, now=time.time() + 9)
 
     assert (laid_out(code) / "folder0/file0.py").read_text() == "NUMBER = 7\n"
+    for each in (code, whole):
+        assert each.repositories[0].changed == ("folder0/file0.py",)
+        assert each.repositories[0].patch is not None
 
 
 def test_other_line_ends_are_another_content_though_git_says_they_are_not(
