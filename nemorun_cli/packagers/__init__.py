@@ -1,11 +1,11 @@
 """How code gets to a job: a snapshot of the working tree, stored under the hash of its content."""
 
 import posixpath
-from collections.abc import Mapping, Sequence
+from collections.abc import Collection, Mapping, Sequence
 from pathlib import Path
 from types import MappingProxyType
 
-from nemorun_cli.core.errors import CorruptError, RefusedError
+from nemorun_cli.core.errors import CorruptError, RefusedError, StoreError
 from nemorun_cli.core.jobs import Code, Repository
 from nemorun_cli.job import layingout
 from nemorun_cli.packagers import again, git, intact, patches
@@ -212,9 +212,20 @@ def _patched(tree: Tree, store: Path, where: Path) -> dict[str, str]:
         if name is None or patches.weight(listing, tree, paths) > patches.MOST_BYTES:
             continue
         target = store / patches.FOLDER / name
-        if target.exists() or patch(listing, tree, paths, files=where, target=target):
+        if target.exists() or _made(listing, tree, paths, where, target):
             found[listing.place] = name
     return found
+
+
+def _made(listing: Listing, tree: Tree, paths: Collection[str], where: Path, target: Path) -> bool:
+    """As `patch`, of files that may become part of a whole snapshot meanwhile."""
+    whole = target.parent.parent / tree.hash
+    try:
+        return patch(listing, tree, paths, files=where, target=target)
+    except StoreError:
+        if where == whole or not whole.is_dir():
+            raise
+        return patch(listing, tree, paths, files=whole, target=target)
 
 
 def _layout(rows: Rows, workdir: str) -> tuple[str, ...]:

@@ -10,6 +10,7 @@ from collections.abc import Callable
 from concurrent.futures import ThreadPoolExecutor
 from contextlib import suppress
 from pathlib import Path
+from typing import Any
 
 import pytest
 from hypothesis import HealthCheck, given, settings
@@ -20,7 +21,7 @@ from nemorun_cli.core.errors import CorruptError, RefusedError, StoreError
 from nemorun_cli.core.jobs import Code
 from nemorun_cli.job import layingout
 from nemorun_cli.job.layingout import PENDING
-from nemorun_cli.packagers import again, trees
+from nemorun_cli.packagers import again, patches, trees
 from nemorun_cli.packagers.companions import Also
 from nemorun_cli.packagers.trees import stored
 from nemorun_cli.store import snapshots
@@ -279,6 +280,26 @@ def test_many_lay_it_out_at_once_and_one_does_the_work(
 
     assert len(filled) == 1
     assert {stored(each).hash for each in folders} == {code.hash}
+
+
+def test_a_job_that_lays_it_out_is_in_no_launch_s_way(
+    root: Path, home: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    take(root, home)
+    (root / "folder0/file0.py").write_text("new")
+    code, write = take(root, home), patches.write
+    shutil.rmtree(home / "code" / patches.FOLDER)
+
+    def late(*given: Any, **named: Any) -> bool:
+        packagers.lay_out(Path(code.path))
+        return write(*given, **named)
+
+    monkeypatch.setattr(patches, "write", late)
+
+    found = take(root, home)
+
+    assert (found.hash, found.repositories) == (code.hash, code.repositories)
+    assert found.repositories[0].patch is not None
 
 
 def test_whoever_was_killed_while_laying_it_out_is_in_nobodys_way(root: Path, home: Path) -> None:
