@@ -10,8 +10,6 @@ from nemorun_cli.packagers.latest import MOST, Latest
 from nemorun_cli.packagers.projectfiles import Listing, State, beyond_links, kept
 from nemorun_cli.packagers.trees import MOST_FILES, Tree, scan
 
-# Whatever the repository is set to, a file of which stat(2) says anything else is told of.
-_STRICT = ("-c", "core.trustctime=true", "-c", "core.checkStat=default")
 _KNOWN = frozenset("AMTD")
 _ARGUMENTS = 100_000
 """Characters of paths that are passed to git at once."""
@@ -61,7 +59,7 @@ def _dirty(root: Path) -> dict[str, str] | None:
 
     None where git tells more than that, or is not installed any more.
     """
-    told = git.ask(root, *_STRICT, "diff-files", "-z", "--relative", to="look for changes in")
+    told = git.ask(root, "diff-files", "-z", "--relative", to="look for changes in")
     if told is None:
         return None
     words = os.fsdecode(told).split("\0")
