@@ -219,8 +219,7 @@ def test_a_parent_killed_with_all_its_processes_does_not_stop_its_child_for_ever
     child = local.submit(_after(local, parent, "ok", "true"))
 
     os.kill(int(parent.native_id), signal.SIGKILL)
-    for pid in processes.with_key(parent.key):
-        os.kill(pid, signal.SIGKILL)
+    _signal_all(parent.key, signal.SIGKILL)
 
     assert ended(local, parent).state is JobState.LOST
     assert ended(local, child).reason is Reason.DEPENDENCY
@@ -256,8 +255,7 @@ def test_a_killed_wrapper_and_payload_are_lost(local: LocalExecutor) -> None:
     handle = running(local, "sleep", "600")
 
     os.kill(int(handle.native_id), signal.SIGKILL)
-    for pid in processes.with_key(handle.key):
-        os.kill(pid, signal.SIGKILL)
+    _signal_all(handle.key, signal.SIGKILL)
 
     assert ended(local, handle).state is JobState.LOST
 
@@ -265,8 +263,7 @@ def test_a_killed_wrapper_and_payload_are_lost(local: LocalExecutor) -> None:
 def test_a_killed_payload_has_failed_by_that_signal(local: LocalExecutor) -> None:
     handle = running(local, "sleep", "600")
 
-    for pid in processes.with_key(handle.key):
-        os.kill(pid, signal.SIGKILL)
+    _signal_all(handle.key, signal.SIGKILL)
 
     status = ended(local, handle)
     assert (status.state, status.reason, status.signal) == (JobState.FAILED, Reason.SIGNAL, 9)
@@ -275,13 +272,12 @@ def test_a_killed_payload_has_failed_by_that_signal(local: LocalExecutor) -> Non
 def test_a_stopped_job_is_still_running(local: LocalExecutor) -> None:
     handle = running(local, "sleep", "600")
 
-    for pid in [int(handle.native_id), *processes.with_key(handle.key)]:
-        os.kill(pid, signal.SIGSTOP)
+    os.kill(int(handle.native_id), signal.SIGSTOP)
+    _signal_all(handle.key, signal.SIGSTOP)
 
     assert status_of(local, handle).state is JobState.RUNNING
-    for pid in [int(handle.native_id), *processes.with_key(handle.key)]:
-        with suppress(ProcessLookupError):  # What records the environment may be done.
-            os.kill(pid, signal.SIGCONT)
+    _signal_all(handle.key, signal.SIGCONT)
+    os.kill(int(handle.native_id), signal.SIGCONT)
     local.cancel(handle)
     ended(local, handle)
 
@@ -301,7 +297,7 @@ def test_after_a_restart_of_the_machine_a_job_without_verdict_is_lost(
 def test_every_shell_fails_a_job_whose_code_cannot_be_laid_out(executor: LocalExecutor) -> None:
     code = Code(hash="c0de", path="/nowhere/c0de", root="/nowhere", entries=())
 
-    handle = running(executor, "true", code=code)
+    handle = executor.submit(new_spec("true", code=code))
 
     status = ended(executor, handle)
     assert (status.state, status.exit_code) == (JobState.FAILED, 70)
@@ -416,10 +412,15 @@ def _rewrite(executor: LocalExecutor, handle: JobHandle, **changes: object) -> N
     path.write_text(json.dumps({**json.loads(path.read_text()), **changes}))
 
 
+def _signal_all(key: str, number: signal.Signals) -> None:
+    for pid in processes.with_key(key):
+        with suppress(ProcessLookupError):  # What records the environment ends by itself.
+            os.kill(pid, number)
+
+
 def _kill(handle: JobHandle) -> None:
-    pids = [int(handle.native_id), *processes.with_key(handle.key)]
-    for pid in pids:
-        os.kill(pid, signal.SIGKILL)
+    os.kill(int(handle.native_id), signal.SIGKILL)
+    _signal_all(handle.key, signal.SIGKILL)
     until(lambda: not list(processes.with_key(handle.key)))
 
 
