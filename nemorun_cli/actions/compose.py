@@ -106,12 +106,7 @@ def rerun(run: Run, request: Request, around: Surroundings, *, ports: Ports) -> 
     """
     record = run.record
     refuse_foreign(run, trust=request.trust, ports=ports)
-    code = stored_code(run, ports=ports)
-    if code is not None and not packagers.verify(Path(code.path), code.hash):
-        raise CorruptError(
-            f"the code of {run.id} in the store is not what it was: {code.path}",
-            hint=f"delete that folder, and launch {record.recipe} again from its project",
-        )
+    code = _verified_code(run, ports)
     choice = choice_for(run, request.executor, around)
     executor = choice.profile or choice.executor
     typed, left = _carried(run, executor, around)
@@ -148,6 +143,16 @@ def rerun(run: Run, request: Request, around: Surroundings, *, ports: Ports) -> 
     notices = [f"{executor} has no such setting, left out: -x {text}" for text in left]
     notices += [f"the job does without {name}: there is no {to} here" for name, to in gone.items()]
     return replace(prepared, notices=(*notices, *prepared.notices))
+
+
+def _verified_code(run: Run, ports: Ports) -> Code | None:
+    code = stored_code(run, ports=ports)
+    if code is not None and not packagers.verify(Path(code.path), code.hash):
+        raise CorruptError(
+            f"the code of {run.id} in the store is not what it was: {code.path}",
+            hint=f"delete that folder, and launch {run.record.recipe} again from its project",
+        )
+    return code
 
 
 def choice_for(run: Run, asked: str | None, around: Surroundings) -> settings.Choice:

@@ -13,14 +13,13 @@ from nemorun_cli.core.runs import Run
 from nemorun_cli.core.sameness import mark_of
 from nemorun_cli.job.layingout import discard as discard_folder
 from nemorun_cli.packagers import patches
-from nemorun_cli.packagers.digests import Digests
+from nemorun_cli.packagers.digests import CACHE, Digests
 from nemorun_cli.store import going, snapshots
 from nemorun_cli.store.files import Store
 from nemorun_cli.store.twins import Twins
 
 MONTH = 30 * snapshots.DAY
 """An environment or a cache that nobody has used for so long may go."""
-_DIGESTS = ".cache"
 _TWINS = "twins"
 _SPLIT = re.compile("[/:]")
 
@@ -143,7 +142,7 @@ def _environments(runs: Sequence[Run], folder: Path, now: float) -> list[Path]:
 
 
 def _caches(runs: Sequence[Run], store: Store, now: float) -> Iterator[Path]:
-    cache = store.code / _DIGESTS
+    cache = store.code / CACHE
     codes = [run.record.code for run in runs if now - run.record.created_at < MONTH]
     roots = {Path(str(code.get("root"))) for code in codes if code is not None}
     used = {str(Digests.of(root, cache).path) for root in roots if root.is_dir()}

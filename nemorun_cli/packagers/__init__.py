@@ -11,12 +11,11 @@ from nemorun_cli.job import layingout
 from nemorun_cli.packagers import again, git, intact, patches
 from nemorun_cli.packagers.companions import PLACE, Also, Gathered, gather
 from nemorun_cli.packagers.copying import patch, unwritable
-from nemorun_cli.packagers.digests import Digests
+from nemorun_cli.packagers.digests import CACHE, Digests
 from nemorun_cli.packagers.projectfiles import Listing
 from nemorun_cli.packagers.rows import Rows
 from nemorun_cli.packagers.trees import Tree, scan, stored
 
-_CACHE = ".cache"
 _NOT_LINKED = frozenset({".git", "__pycache__"})
 _NAMED = 100
 _NOTHING_ELSE = Also()
@@ -33,7 +32,7 @@ def measure(  # noqa: PLR0913 # As `take`.
     also: Also = _NOTHING_ELSE,
 ) -> Code:
     """The snapshot that `take` would make now. Nothing is written, and no patch is told of."""
-    digests = Digests.of(root, store / _CACHE)
+    digests = Digests.of(root, store / CACHE)
     gathered = _gathered(root, also, only=only, home=home)
     tree = scan(gathered.listings, digests, now=now, without=home, limit=also.limit)
     code = _code(tree, gathered, store, workdir)
@@ -53,7 +52,7 @@ def look(  # noqa: PLR0913 # As `take`.
 ) -> Tree:
     """The files that such a snapshot would hold, however large. Nothing is written."""
     listings = _gathered(root, also, only=only, home=home).listings
-    return scan(listings, Digests.of(root, store / _CACHE), now=now, without=home, limit=None)
+    return scan(listings, Digests.of(root, store / CACHE), now=now, without=home, limit=None)
 
 
 def take(  # noqa: PLR0913 # All of them say what the snapshot is of, or where it goes.

@@ -9,7 +9,7 @@ from nemorun_cli.job.layingout import CHANGED, PENDING, discard, lay_out, whole
 from nemorun_cli.packagers import glance, intact, latest, patches
 from nemorun_cli.packagers.companions import Also, Gathered, gather
 from nemorun_cli.packagers.copying import copy, copy_new
-from nemorun_cli.packagers.digests import Digests
+from nemorun_cli.packagers.digests import CACHE, Digests
 from nemorun_cli.packagers.latest import MOST, Latest
 from nemorun_cli.packagers.trees import Tree, scan
 
@@ -30,7 +30,7 @@ class Task:
     @property
     def cache(self) -> Path:
         """Where it is kept what is known of projects."""
-        return self.store / ".cache"
+        return self.store / CACHE
 
 
 @dataclass(frozen=True, kw_only=True)

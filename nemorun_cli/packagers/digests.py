@@ -6,6 +6,8 @@ from collections.abc import Mapping
 from dataclasses import dataclass, field
 from pathlib import Path
 
+CACHE = ".cache"
+"""Where what is remembered lies, in the folder of the snapshots."""
 _FORMAT = "nemorun digests 2"
 Row = tuple[str, str, str]
 """A mark, the size, the digest."""
