@@ -22,8 +22,8 @@ PENDING, MANIFEST, ORIGIN, CHANGED = ".pending-", "manifest", "origin.json", "ch
 STAGE = ".new-"
 LINK, EXECUTABLE = "120000", "755"
 _CHUNK = 2**20
-_READ = os.O_RDONLY | os.O_CLOEXEC | os.O_NOFOLLOW | os.O_NONBLOCK
-_WRITE = os.O_WRONLY | os.O_CLOEXEC | os.O_CREAT | os.O_EXCL
+READ = os.O_RDONLY | os.O_CLOEXEC | os.O_NOFOLLOW | os.O_NONBLOCK
+WRITE = os.O_WRONLY | os.O_CLOEXEC | os.O_CREAT | os.O_EXCL
 
 
 class DamagedError(Exception):
@@ -151,30 +151,34 @@ def _link(source: str, target: str, digest: str) -> bool:
 def _file(source: str, target: str, digest: str, mode: int) -> bool:
     """Whether there was a file with this digest, and now is one there."""
     try:
-        reading = os.open(source, _READ)
+        reading = os.open(source, READ)
     except OSError:
         return False
-    found = hashlib.sha256()
+    found = ""
     try:
-        writing = os.open(target, _WRITE, mode)
+        writing = os.open(target, WRITE, mode)
         try:
-            _pour(reading, writing, found)
+            with suppress(IsADirectoryError):
+                found, _ = pour(reading, writing)
         finally:
             os.close(writing)
     finally:
         os.close(reading)
-    if found.hexdigest() == digest:
+    if found == digest:
         return True
     os.unlink(target)  # noqa: PTH108
     return False
 
 
-def _pour(reading: int, writing: int, found: hashlib._Hash) -> None:
-    with suppress(IsADirectoryError):
-        while chunk := os.read(reading, _CHUNK):
-            found.update(chunk)
-            while chunk:
-                chunk = chunk[os.write(writing, chunk) :]
+def pour(reading: int, writing: int) -> tuple[str, int]:
+    """Copy from one file to another; the SHA-256 and the size of what was copied."""
+    digest, size = hashlib.sha256(), 0
+    while chunk := os.read(reading, _CHUNK):
+        digest.update(chunk)
+        size += len(chunk)
+        while chunk:
+            chunk = chunk[os.write(writing, chunk) :]
+    return digest.hexdigest(), size
 
 
 if __name__ == "__main__":

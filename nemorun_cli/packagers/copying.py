@@ -12,7 +12,17 @@ from pathlib import Path
 
 from nemorun_cli import disk
 from nemorun_cli.core.errors import RefusedError, StoreError
-from nemorun_cli.job.layingout import CHANGED, MANIFEST, ORIGIN, PENDING, STAGE, discard
+from nemorun_cli.job.layingout import (
+    CHANGED,
+    MANIFEST,
+    ORIGIN,
+    PENDING,
+    READ,
+    STAGE,
+    WRITE,
+    discard,
+    pour,
+)
 from nemorun_cli.packagers import patches
 from nemorun_cli.packagers.digests import Digests
 from nemorun_cli.packagers.projectfiles import Listing
@@ -20,9 +30,6 @@ from nemorun_cli.packagers.rows import EXECUTABLE, LINK, PLAIN, Entry
 from nemorun_cli.packagers.trees import Tree, unreadable
 
 _DAY = 86400.0
-_READ = os.O_RDONLY | os.O_CLOEXEC | os.O_NOFOLLOW | os.O_NONBLOCK
-_WRITE = os.O_WRONLY | os.O_CLOEXEC | os.O_CREAT | os.O_EXCL
-_CHUNK = 2**20
 _FULL = (errno.ENOSPC, errno.EDQUOT)
 
 
@@ -165,7 +172,7 @@ def _link(source: str, target: str) -> Entry | None:
 
 def _file(source: str, target: str) -> Entry | None:
     try:
-        reading = os.open(source, _READ)
+        reading = os.open(source, READ)
     except FileNotFoundError:
         return None
     except OSError as error:
@@ -175,25 +182,14 @@ def _file(source: str, target: str) -> Entry | None:
         if not stat.S_ISREG(status.st_mode):
             raise RefusedError(f"{source} has just been replaced", hint="launch again")
         mode = EXECUTABLE if status.st_mode & stat.S_IXUSR else PLAIN
-        writing = os.open(target, _WRITE, 0o500 if mode == EXECUTABLE else 0o400)
+        writing = os.open(target, WRITE, 0o500 if mode == EXECUTABLE else 0o400)
         try:
-            digest, size = _pour(reading, writing)
+            digest, size = pour(reading, writing)
         finally:
             os.close(writing)
     finally:
         os.close(reading)
     return Entry(mode=mode, digest=digest, size=size)
-
-
-def _pour(reading: int, writing: int) -> tuple[str, int]:
-    """Copy from one file to another; the digest and the size of what was copied."""
-    digest, size = hashlib.sha256(), 0
-    while chunk := os.read(reading, _CHUNK):
-        digest.update(chunk)
-        size += len(chunk)
-        while chunk:
-            chunk = chunk[os.write(writing, chunk) :]
-    return digest.hexdigest(), size
 
 
 def _make_folder(path: Path) -> None:

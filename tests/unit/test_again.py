@@ -254,7 +254,7 @@ def test_a_disk_that_is_full_leaves_no_half_snapshot(
         raise OSError(28, "No space left on device")
 
     with monkeypatch.context() as during:
-        during.setattr(layingout, "_pour", full)
+        during.setattr(layingout, "pour", full)
         with pytest.raises(StoreError, match="No space left"):
             packagers.lay_out(Path(code.path))
 

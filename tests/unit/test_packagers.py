@@ -503,7 +503,7 @@ def test_a_full_disk_is_told_and_leaves_nothing(
     def full(*_: int) -> tuple[str, int]:
         raise OSError(errno.ENOSPC, os.strerror(errno.ENOSPC))
 
-    monkeypatch.setattr(copying, "_pour", full)
+    monkeypatch.setattr(copying, "pour", full)
 
     with pytest.raises(StoreError, match="No space left") as refusal:
         take(root, home)
